@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Kernels: samples in, samples out. Each knows its rate and its settings in user units, nothing else.
+//!
+//! The order is the same in every file: `new`, setters, `reset`, `process`, `latency`, readouts.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+
+pub mod delay;
+pub mod math;
+pub mod ramp;
+
+/// Frames in the one slice of audio every unit sees, at absolute multiples of itself.
+pub const QUANTUM: usize = 64;
+
+/// One channel's samples of one quantum, full scale ±1.0.
+pub type Frames = [f64; QUANTUM];
+
+/// A quantum of silence.
+pub const SILENCE: Frames = [0.0; QUANTUM];

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rack as resolved: every slot with its kind, its whole parameter table and its values.
+
+use std::sync::Arc;
+
+use super::split::SplitKind;
+use crate::param::{ParamTable, Values};
+use crate::units::{AnyKind, Layout};
+
+/// A checked rack: building it cannot fail for reasons the file's author could have been told.
+#[derive(Clone, Debug)]
+pub struct RackPlan {
+    pub name: String,
+    pub layout: Layout,
+    /// Constant total latency to pad to; a chain that exceeds it is refused.
+    pub latency_ms: Option<f64>,
+    /// Extra input ports, in port order.
+    pub sidechains: Vec<SidechainPort>,
+    /// In signal order.
+    pub slots: Vec<SlotPlan>,
+}
+
+/// An extra input of the rack, `[[rack.sidechain]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SidechainPort {
+    pub name: String,
+    pub layout: Layout,
+}
+
+/// A position in the rack and what sits there.
+#[derive(Clone, Debug)]
+pub struct SlotPlan {
+    pub id: String,
+    pub content: Content,
+    /// All parameters of the slot, `bypass` and `mix` last.
+    pub table: Arc<ParamTable>,
+    pub values: Values,
+}
+
+#[derive(Clone)]
+pub enum Content {
+    Unit { kind: &'static dyn AnyKind, sidechain: Source },
+    Split { kind: SplitKind, branches: Vec<BranchPlan> },
+}
+
+/// One branch of a split.
+#[derive(Clone, Debug)]
+pub struct BranchPlan {
+    pub id: String,
+    pub slots: Vec<SlotPlan>,
+}
+
+/// Where a detector listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The unit's own input.
+    Own,
+    /// The rack's main input.
+    MainIn,
+    /// The output of a slot that is earlier in the schedule.
+    Slot(String),
+    /// A `[[rack.sidechain]]` port.
+    Port(String),
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Content::Unit { kind, sidechain } => f
+                .debug_struct("Unit")
+                .field("kind", &kind.spec().symbol)
+                .field("sidechain", sidechain)
+                .finish(),
+            Content::Split { kind, branches } => {
+                f.debug_struct("Split").field("kind", kind).field("branches", branches).finish()
+            }
+        }
+    }
+}
+
+impl RackPlan {
+    /// A rack without slots.
+    pub fn empty(layout: Layout) -> Self {
+        RackPlan { name: String::new(), layout, latency_ms: None, sidechains: Vec::new(), slots: Vec::new() }
+    }
+
+    /// Every slot in schedule order: a split before the slots of its branches.
+    pub fn walk(&self) -> Vec<&SlotPlan> {
+        fn go<'a>(slots: &'a [SlotPlan], out: &mut Vec<&'a SlotPlan>) {
+            for s in slots {
+                out.push(s);
+                if let Content::Split { branches, .. } = &s.content {
+                    branches.iter().for_each(|b| go(&b.slots, out));
+                }
+            }
+        }
+        let mut out = Vec::new();
+        go(&self.slots, &mut out);
+        out
+    }
+}
+
+impl SlotPlan {
+    /// A unit with its default values, listening to itself.
+    pub fn unit(id: &str, kind: &'static dyn AnyKind) -> Self {
+        let table = kind.table();
+        SlotPlan {
+            id: id.to_string(),
+            content: Content::Unit { kind, sidechain: Source::Own },
+            values: table.defaults(),
+            table: Arc::new(table),
+        }
+    }
+
+    /// A split with default values over these branches.
+    pub fn split(id: &str, kind: SplitKind, branches: Vec<BranchPlan>) -> Self {
+        let ids: Vec<&str> = branches.iter().map(|b| b.id.as_str()).collect();
+        let table = kind.table(&ids);
+        SlotPlan {
+            id: id.to_string(),
+            values: table.defaults(),
+            table: Arc::new(table),
+            content: Content::Split { kind, branches },
+        }
+    }
+
+    /// Sets a value by symbol; panics on a symbol that is not there. For tests and built-in racks.
+    pub fn with(mut self, symbol: &str, value: f64) -> Self {
+        let i = self.table.find(symbol).unwrap_or_else(|| panic!("no parameter {symbol} in {}", self.id));
+        self.values.set(i, value);
+        self
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `gain`: trim, polarity, balance and a DC block. Neutral settings pass every bit.
+
+use super::{Block, Format, Kind, Notes, Refusal, Unit, UnitSpec};
+use crate::dsp::QUANTUM;
+use crate::dsp::math::db_to_gain;
+use crate::param::{self, Values};
+
+crate::params! {
+    pub enum P {
+        Trim = param::float("trim", "Trim", param::Unit::Decibel, (-60.0, 24.0), 0.0).step(0.1)
+            .doc("Level change of all channels."),
+        Polarity = param::toggle("polarity", "Polarity invert", false)
+            .doc("Inverts all channels; fades through silence."),
+        Balance = param::float("balance", "Balance", param::Unit::Percent, (-100.0, 100.0), 0.0).step(1.0)
+            .doc("Attenuates the right (below 0) or left (above 0) channels; unity at the centre; centre and LFE stay."),
+        DcBlock = param::toggle("dc_block", "DC block", false)
+            .doc("First-order high-pass, -3 dB at 3.5 Hz."),
+    }
+}
+
+/// Corner of the DC block in Hz.
+const DC_HZ: f64 = 3.5;
+
+pub struct Gain;
+
+/// Side of the stereo picture a channel belongs to.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Left,
+    Middle,
+    Right,
+}
+
+/// Audio half.
+pub struct GainUnit {
+    sides: Vec<Side>,
+    /// One low-pass state a channel; what it holds is the DC.
+    dc: Vec<f64>,
+    /// Low-pass coefficients `y += k (x − y)`, with the corner exactly at [`DC_HZ`].
+    k: f64,
+}
+
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control half")]
+impl Kind for Gain {
+    const SPEC: UnitSpec = UnitSpec {
+        symbol: "gain",
+        name: "Gain",
+        doc: "Trim, polarity, balance and a DC block.",
+        params: P::SPECS,
+        repeat: None,
+        sidechain: false,
+        sound: 1,
+    };
+    type Unit = GainUnit;
+
+    fn design(_: &Format, _: &Values, _: &mut Notes) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn build(format: &Format, _: &Values, (): ()) -> Result<GainUnit, Refusal> {
+        let side = |r: &super::Role| match r {
+            r if r.is_left() => Side::Left,
+            r if r.is_right() => Side::Right,
+            _ => Side::Middle,
+        };
+        // y += k (x − y) has its −3 dB point at w for k = −b + √(b² + 2b), b = 1 − cos w.
+        let b = 1.0 - libm::cos(2.0 * std::f64::consts::PI * DC_HZ / format.rate());
+        Ok(GainUnit {
+            sides: format.layout.roles.iter().map(side).collect(),
+            dc: vec![0.0; format.channels()],
+            k: -b + (b * b + 2.0 * b).sqrt(),
+        })
+    }
+
+    fn time_constant(_: &Format, values: &Values) -> f64 {
+        if values.on(P::DcBlock) { 1.0 / (2.0 * std::f64::consts::PI * DC_HZ) } else { 0.0 }
+    }
+}
+
+impl Unit for GainUnit {
+    type Parts = ();
+
+    fn exchange(&mut self, _: &mut Option<()>, _: usize) {}
+
+    fn process(&mut self, block: &mut Block<'_>) {
+        let (trim, polarity) = (block.ramp(P::Trim), block.ramp(P::Polarity));
+        let (balance, dc_block) = (block.ramp(P::Balance), block.ramp(P::DcBlock));
+        let mut common = [0.0; QUANTUM];
+        for (i, g) in common.iter_mut().enumerate() {
+            *g = db_to_gain(trim.at(i)) * (1.0 - 2.0 * polarity.at(i));
+        }
+        for ((audio, side), dc) in block.audio.iter_mut().zip(&self.sides).zip(&mut self.dc) {
+            for i in 0..QUANTUM {
+                let x = audio[i];
+                *dc += self.k * (x - *dc);
+                let b = balance.at(i) * 0.01;
+                let away = match side {
+                    Side::Left => 1.0 - b.max(0.0),
+                    Side::Right => 1.0 + b.min(0.0),
+                    Side::Middle => 1.0,
+                };
+                audio[i] = (x - dc_block.at(i) * *dc) * (common[i] * away);
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.dc.fill(0.0);
+    }
+}
