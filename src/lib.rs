@@ -1,3 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon and the command line around `lathe-core`.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`audio`] | who drives the engine: JACK, the built-in clock, the offline renderer |
+//! | [`files`] | audio files in and out |
+//! | [`control`] | the one writer |
+
+pub mod audio;
+pub mod control;
 pub mod files;

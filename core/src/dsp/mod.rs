@@ -4,6 +4,7 @@
 //! The order is the same in every file: `new`, setters, `reset`, `process`, `latency`, readouts.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
+pub mod crossover;
 pub mod delay;
 pub mod math;
 pub mod ramp;

@@ -63,7 +63,7 @@ struct Pending {
 }
 
 /// One gliding parameter. Logarithmic scales travel in the logarithm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Glide {
     quintic: Quintic,
     pending: Option<Pending>,
@@ -160,6 +160,16 @@ impl Glides {
             g.advance();
             self.active |= g.moving;
         }
+    }
+
+    /// Audio thread. Takes over the motion of `other`, which has the same table. Never allocates.
+    pub fn copy_from(&mut self, other: &Glides) {
+        for (to, from) in self.glides.iter_mut().zip(&other.glides) {
+            if let (Some(to), Some(from)) = (to, from) {
+                *to = *from;
+            }
+        }
+        self.active = other.active;
     }
 
     /// Audio thread.

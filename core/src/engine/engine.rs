@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One quantum: commands, chain, guard, outputs, taps. Audio thread, but for `new`.
+#![allow(clippy::disallowed_methods, reason = "control side in new only; tests/realtime proves the rest")]
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Frame;
+use super::chain::Chain;
+use super::link::{AudioLink, Batch, Command, Event, Install, Write};
+use super::output::{MainFade, Monitor, Quiet, guard_input};
+use super::spec::SlotIndex;
+use super::swap::Swap;
+use super::tap::{Tap, TapPoint};
+use crate::dsp::{Frames, QUANTUM};
+
+/// Most commands taken in one quantum, most batches waiting for their frame, most taps.
+const COMMANDS_A_QUANTUM: usize = 16;
+const MAX_WAITING: usize = 64;
+pub const MAX_TAPS: usize = 64;
+
+/// The signals of one quantum: main and sidechain inputs together, then the two outputs.
+pub struct Io<'a> {
+    /// Main channels, then those of each sidechain port.
+    pub inputs: &'a [Frames],
+    pub main: &'a mut [Frames],
+    pub monitor: &'a mut [Frames],
+}
+
+/// Runs one chain. Never without one.
+pub struct Engine {
+    link: AudioLink,
+    chain: Box<Chain>,
+    swap: Option<Swap>,
+    waiting: Vec<Box<Batch>>,
+    taps: Vec<Box<Tap>>,
+    fade: MainFade,
+    monitor: Monitor,
+    frame: Frame,
+    /// Channels of each input.
+    inputs: Vec<usize>,
+    sample_rate: u32,
+}
+
+impl Engine {
+    /// Control side.
+    pub fn new(built: super::Built, link: AudioLink) -> Self {
+        link.status.latency.store(built.spec.latency, Relaxed);
+        Engine {
+            chain: built.chain,
+            swap: None,
+            waiting: Vec::with_capacity(MAX_WAITING),
+            taps: Vec::with_capacity(MAX_TAPS),
+            fade: MainFade::new(built.spec.sample_rate),
+            monitor: Monitor::new(&built.spec.layout),
+            frame: 0,
+            inputs: built.spec.inputs.clone(),
+            sample_rate: built.spec.sample_rate,
+            link,
+        }
+    }
+
+    /// Channels of main in and out.
+    pub fn channels(&self) -> usize {
+        self.inputs.first().copied().unwrap_or(0)
+    }
+
+    /// Channels of main in and of every sidechain port together.
+    pub fn input_channels(&self) -> usize {
+        self.inputs.iter().sum()
+    }
+
+    pub fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// The frame of the next quantum.
+    pub fn frame(&self) -> Frame {
+        self.frame
+    }
+
+    /// Frames from main in to main out.
+    pub fn latency(&self) -> usize {
+        self.chain.latency
+    }
+
+    /// Audio thread. One quantum.
+    pub fn process(&mut self, io: &mut Io<'_>) {
+        self.take_commands();
+        self.release_batches();
+        self.read_inputs(io.inputs);
+        self.run_chain();
+        self.write_outputs(io);
+        self.finish_swap();
+        self.frame += QUANTUM as u64;
+        self.link.status.frame.store(self.frame, Relaxed);
+    }
+
+    fn take_commands(&mut self) {
+        for _ in 0..COMMANDS_A_QUANTUM {
+            let room = match self.link.peek() {
+                None => return,
+                Some(Command::Apply(b)) => self.due(b) || self.waiting.len() < MAX_WAITING,
+                Some(Command::Install(_)) => self.swap.is_none(),
+                Some(_) => true,
+            };
+            if !room {
+                return;
+            }
+            match self.link.take() {
+                Some(Command::Apply(b)) if self.due(&b) => self.apply(b),
+                Some(Command::Apply(b)) => self.waiting.push(b),
+                Some(Command::Install(i)) => self.install(i),
+                Some(Command::Arm(t)) if self.taps.len() < MAX_TAPS => self.taps.push(t),
+                Some(Command::Disarm(point)) => self.disarm(point),
+                Some(other) => self.link.home(Event::Refused(other)),
+                None => return,
+            }
+        }
+    }
+
+    fn due(&self, batch: &Batch) -> bool {
+        batch.at < self.frame + QUANTUM as u64
+    }
+
+    fn release_batches(&mut self) {
+        let mut i = 0;
+        while i < self.waiting.len() {
+            if self.due(&self.waiting[i]) {
+                let batch = self.waiting.remove(i);
+                self.apply(batch);
+            } else {
+                i += 1;
+            }
+        }
+    }
+
+    fn apply(&mut self, mut batch: Box<Batch>) {
+        let at = batch.at.saturating_sub(self.frame) as usize;
+        for write in &mut batch.writes {
+            match write {
+                Write::Glide { slot: SlotIndex::MONITOR, param, to, frames } => {
+                    self.monitor.glides.go(*param, *to, *frames, at);
+                }
+                Write::Glide { slot, param, to, frames } => {
+                    if let Some(s) = self.chain.slots.get_mut(slot.0 as usize) {
+                        s.glides.go(*param, *to, *frames, at);
+                    }
+                }
+                Write::Parts { slot, parts } => self.chain.exchange(slot.0 as usize, &mut **parts, at),
+            }
+        }
+        self.link.applied(batch.revision);
+        self.link.home(Event::Applied(batch));
+    }
+
+    fn install(&mut self, install: Box<Install>) {
+        self.link.applied(install.revision);
+        let swap = Swap::begin(install, &mut self.chain);
+        if !swap.install.transition.silence {
+            self.link.status.latency.store(self.chain.latency, Relaxed);
+        }
+        self.swap = Some(swap);
+    }
+
+    /// The first tap of the point comes home as the command's event, the others are counted like commands.
+    fn disarm(&mut self, point: TapPoint) {
+        match self.taps.iter().position(|t| t.point == point) {
+            Some(i) => {
+                let tap = self.taps.swap_remove(i);
+                self.link.home(Event::Disarmed(tap));
+            }
+            None => self.link.home(Event::Refused(Command::Disarm(point))),
+        }
+    }
+
+    fn read_inputs(&mut self, inputs: &[Frames]) {
+        let mut rest = inputs;
+        let mut refused = 0;
+        for (bus, channels) in self.chain.buses.iter_mut().zip(&self.inputs) {
+            let (own, others) = rest.split_at(rest.len().min(*channels));
+            refused += guard_input(own, bus);
+            rest = others;
+        }
+        if refused > 0 {
+            self.link.status.refused_input.fetch_add(refused, Relaxed);
+        }
+    }
+
+    fn run_chain(&mut self) {
+        let Engine { chain, swap, fade, link, .. } = self;
+        chain.advance();
+        let mut resets = 0;
+        match swap {
+            None => resets += (0..chain.steps.len()).filter(|&s| chain.run_step(s)).count() as u64,
+            Some(swap) => {
+                swap.install.chain.advance();
+                if swap.advance(fade.is_silent()) {
+                    link.status.latency.store(chain.latency, Relaxed);
+                }
+                let ops = swap.install.transition.ops.len();
+                let mut next = 0;
+                for step in 0..=chain.steps.len() {
+                    while let Some((_, op)) =
+                        swap.install.transition.ops.get(next).copied().filter(|(before, _)| *before <= step)
+                    {
+                        resets += swap.guest(op, chain);
+                        next += 1;
+                        debug_assert!(next <= ops);
+                    }
+                    resets += u64::from(chain.run_step(step));
+                }
+            }
+        }
+        if resets > 0 {
+            link.status.resets.fetch_add(resets, Relaxed);
+        }
+    }
+
+    fn write_outputs(&mut self, io: &mut Io<'_>) {
+        let status = &self.link.status;
+        let quiet = Quiet {
+            panic: status.panic.load(Relaxed),
+            closing: status.closing.load(Relaxed),
+            swap: self.swap.as_ref().is_some_and(Swap::wants_silence),
+        };
+        let bus = self.chain.buses.get(self.chain.main_out).map_or(&[][..], |b| b.as_slice());
+        for (o, x) in io.main.iter_mut().zip(bus) {
+            *o = *x;
+        }
+        self.fade.process(quiet, io.main);
+        status.silent.store(self.fade.is_silent(), Relaxed);
+        self.monitor.process(io.main, io.monitor);
+        for tap in &mut self.taps {
+            let audio: &[Frames] = match tap.point {
+                TapPoint::In => bus_at(&self.chain, Some(0)),
+                TapPoint::Out => io.main,
+                TapPoint::Monitor => io.monitor,
+                TapPoint::SlotIn(s) => bus_at(&self.chain, slot_io(&self.chain, s).map(|io| io.0)),
+                TapPoint::SlotOut(s) => bus_at(&self.chain, slot_io(&self.chain, s).map(|io| io.1)),
+            };
+            tap.write(self.frame, audio);
+        }
+    }
+
+    fn finish_swap(&mut self) {
+        if self.swap.as_ref().is_some_and(Swap::is_done)
+            && let Some(swap) = self.swap.take()
+        {
+            let install = swap.finish(&mut self.chain);
+            self.link.status.latency.store(self.chain.latency, Relaxed);
+            self.link.status.installs.fetch_add(1, Relaxed);
+            self.link.home(Event::Installed(install));
+        }
+    }
+}
+
+fn slot_io(chain: &Chain, serial: u32) -> Option<(usize, usize)> {
+    let place = chain.serials.iter().position(|s| *s == serial)?;
+    chain.slot_io.get(place).copied()
+}
+
+fn bus_at(chain: &Chain, bus: Option<usize>) -> &[Frames] {
+    bus.and_then(|b| chain.buses.get(b)).map_or(&[][..], |b| b.as_slice())
+}

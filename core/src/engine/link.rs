@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every ring between the control side and the audio thread.
+//!
+//! A command travels out in a box and the box comes home as an event, so the audio thread frees
+//! nothing. It takes a command only while the way home has room for every box that is with it.
+#![allow(clippy::disallowed_methods, reason = "control side, but for the functions marked")]
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::chain::Chain;
+use super::spec::SlotIndex;
+use super::tap::Tap;
+use super::transition::Transition;
+use super::{Frame, TapPoint};
+use crate::param::ParamIndex;
+
+/// Commands that fit on the way out, and events on the way home.
+pub const CAPACITY: usize = 256;
+
+/// One change of one slot.
+pub enum Write {
+    /// Ramp a gliding parameter to `to` over `frames`.
+    Glide { slot: SlotIndex, param: ParamIndex, to: f64, frames: u32 },
+    /// Exchange designed parts: an `Option<Parts>` of the slot's unit; what is left in it travels home.
+    Parts { slot: SlotIndex, parts: Box<dyn Any + Send> },
+}
+
+/// Changes that land together, on one quantum.
+pub struct Batch {
+    pub revision: u64,
+    /// The frame on which the ramps begin; a past frame means at once.
+    pub at: Frame,
+    pub writes: Box<[Write]>,
+}
+
+/// A new chain and how to get there; comes home with the old chain in it.
+pub struct Install {
+    pub revision: u64,
+    pub chain: Box<Chain>,
+    pub transition: Transition,
+}
+
+/// From the control side.
+pub enum Command {
+    Apply(Box<Batch>),
+    Install(Box<Install>),
+    /// Starts copying audio at a point.
+    Arm(Box<Tap>),
+    /// Stops every tap of this point; each comes home.
+    Disarm(TapPoint),
+}
+
+/// Home again.
+pub enum Event {
+    Applied(Box<Batch>),
+    Installed(Box<Install>),
+    Disarmed(Box<Tap>),
+    /// A command that could not be carried out, whole.
+    Refused(Command),
+}
+
+/// What the audio thread shows of itself, without a ring.
+#[derive(Debug, Default)]
+pub struct Status {
+    /// Frames processed since the engine was built.
+    pub frame: AtomicU64,
+    /// The last revision that is in the sound.
+    pub applied: AtomicU64,
+    /// Input samples that were not audio (NaN, infinite, beyond +80 dBFS) and were replaced by zero.
+    pub refused_input: AtomicU64,
+    /// Quanta in which a unit was reset because its output was not finite.
+    pub resets: AtomicU64,
+    /// Frames from main in to main out, without the driver's own.
+    pub latency: AtomicUsize,
+    /// Chains installed since the start.
+    pub installs: AtomicU64,
+    /// Ask for silence within 5 ms, until it is taken back.
+    pub panic: AtomicBool,
+    /// Ask for the 50 ms fade before the end.
+    pub closing: AtomicBool,
+    /// Main is silent because of either.
+    pub silent: AtomicBool,
+}
+
+/// The control side's end.
+pub struct Link {
+    pub commands: Producer<Command>,
+    pub events: Consumer<Event>,
+    pub status: Arc<Status>,
+}
+
+/// The audio thread's end.
+pub struct AudioLink {
+    commands: Consumer<Command>,
+    events: Producer<Event>,
+    pub status: Arc<Status>,
+    /// Boxes taken whose events are still to be sent.
+    with_us: usize,
+}
+
+/// Both ends.
+pub fn link() -> (Link, AudioLink) {
+    let (command_in, command_out) = RingBuffer::new(CAPACITY);
+    let (event_in, event_out) = RingBuffer::new(CAPACITY);
+    let status = Arc::new(Status::default());
+    (
+        Link { commands: command_in, events: event_out, status: status.clone() },
+        AudioLink { commands: command_out, events: event_in, status, with_us: 0 },
+    )
+}
+
+impl AudioLink {
+    /// Audio thread. Looks at the next command, if its way home is free.
+    pub fn peek(&self) -> Option<&Command> {
+        if self.events.slots() <= self.with_us { None } else { self.commands.peek().ok() }
+    }
+
+    /// Audio thread. Takes the next command, if its way home is free; its event is owed from now on.
+    pub fn take(&mut self) -> Option<Command> {
+        if self.events.slots() <= self.with_us {
+            return None;
+        }
+        let command = self.commands.pop().ok()?;
+        self.with_us += 1;
+        Some(command)
+    }
+
+    /// Audio thread. Sends a box home. There is room: [`take`](Self::take) kept it.
+    pub fn home(&mut self, event: Event) {
+        self.with_us = self.with_us.saturating_sub(1);
+        if let Err(rtrb::PushError::Full(event)) = self.events.push(event) {
+            // Cannot happen while every box is counted; leaking beats freeing here.
+            std::mem::forget(event);
+        }
+    }
+
+    /// Audio thread.
+    pub fn applied(&self, revision: u64) {
+        self.status.applied.fetch_max(revision, Relaxed);
+    }
+}
+
+impl Link {
+    /// Sends a command, or gives it back if the way out is full.
+    pub fn send(&mut self, command: Command) -> Result<(), Command> {
+        self.commands.push(command).map_err(|rtrb::PushError::Full(c)| c)
+    }
+
+    /// Drops what has come home; control side. Returns the installs that are complete.
+    pub fn collect(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.events.pop().ok()).collect()
+    }
+}

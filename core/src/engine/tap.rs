@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Audio copied out for those who only look at it: armed on demand, read off the audio thread.
+//!
+//! Each quantum travels with its absolute frame, so a reader that was too slow knows exactly what it
+//! missed. The samples are the engine's own f64.
+#![allow(clippy::disallowed_methods, reason = "control side, but for Tap::write")]
+
+use rtrb::{Consumer, Producer, RingBuffer, chunks::ChunkError};
+
+use super::Frame;
+use crate::dsp::{Frames, QUANTUM};
+
+/// A place in the rack where audio can be copied out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TapPoint {
+    /// Main in, as the engine received it.
+    In,
+    /// Main out, as the driver receives it.
+    Out,
+    Monitor,
+    /// A slot's input or output; the slot by its serial number.
+    SlotIn(u32),
+    SlotOut(u32),
+}
+
+impl TapPoint {
+    /// The input of the slot with this id.
+    pub fn slot_in(id: &str) -> Self {
+        TapPoint::SlotIn(super::build::serial(id))
+    }
+
+    /// The output of the slot with this id.
+    pub fn slot_out(id: &str) -> Self {
+        TapPoint::SlotOut(super::build::serial(id))
+    }
+}
+
+/// The audio thread's end of a tap.
+pub struct Tap {
+    pub point: TapPoint,
+    channels: usize,
+    ring: Producer<f64>,
+}
+
+/// The reader's end.
+pub struct TapReader {
+    pub channels: usize,
+    ring: Consumer<f64>,
+    next: Option<Frame>,
+}
+
+/// One quantum from a tap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TapChunk {
+    /// The engine's frame of the first sample.
+    pub frame: Frame,
+    /// Frames lost between the chunk before and this one.
+    pub missed: u64,
+    /// Planar.
+    pub audio: Vec<Frames>,
+}
+
+impl Tap {
+    /// A tap of `channels` that holds `frames` before it loses any.
+    pub fn new(point: TapPoint, channels: usize, frames: usize) -> (Tap, TapReader) {
+        let quanta = frames.div_ceil(QUANTUM).max(2);
+        let (ring, out) = RingBuffer::new(quanta * (1 + channels * QUANTUM));
+        (Tap { point, channels, ring }, TapReader { channels, ring: out, next: None })
+    }
+
+    /// Audio thread. Copies one quantum; if the reader is behind, this quantum is lost whole.
+    pub fn write(&mut self, frame: Frame, audio: &[Frames]) {
+        let len = 1 + self.channels * QUANTUM;
+        match self.ring.write_chunk_uninit(len) {
+            Ok(chunk) => {
+                let flat = audio.iter().take(self.channels).flatten().copied();
+                let pad = std::iter::repeat(0.0);
+                chunk.fill_from_iter(std::iter::once(f64::from_bits(frame)).chain(flat).chain(pad).take(len));
+            }
+            Err(ChunkError::TooFewSlots(_)) => {}
+        }
+    }
+}
+
+impl TapReader {
+    /// The next quantum, if one has arrived.
+    pub fn read(&mut self) -> Option<TapChunk> {
+        let len = 1 + self.channels * QUANTUM;
+        let chunk = self.ring.read_chunk(len).ok()?;
+        let flat: Vec<f64> = chunk.into_iter().collect();
+        let frame = flat[0].to_bits();
+        let missed = self.next.map_or(0, |n| frame.saturating_sub(n));
+        self.next = Some(frame + QUANTUM as u64);
+        let audio = flat[1..].chunks_exact(QUANTUM).map(|c| std::array::from_fn(|i| c[i])).collect();
+        Some(TapChunk { frame, missed, audio })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_reader_knows_what_it_missed() {
+        let (mut tap, mut reader) = Tap::new(TapPoint::Out, 1, 2 * QUANTUM);
+        for q in 0..5u64 {
+            tap.write(q * 64, &[[q as f64; QUANTUM]]);
+        }
+        assert_eq!(reader.read().map(|c| (c.frame, c.missed)), Some((0, 0)));
+        assert_eq!(reader.read().map(|c| (c.frame, c.missed)), Some((64, 0)));
+        assert_eq!(reader.read(), None);
+        tap.write(320, &[[5.0; QUANTUM]]);
+        let c = reader.read().unwrap();
+        assert_eq!((c.frame, c.missed, c.audio[0][63]), (320, 192, 5.0));
+    }
+}

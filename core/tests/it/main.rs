@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The core's measurements that need a whole engine: see each module.
+
+mod rig;
+mod swap;
