@@ -1,1 +1,54 @@
-//! Audio files in and out.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Audio files in and out, streaming: memory use does not grow with the length of the file.
+//!
+//! Samples cross this module as planar `f64`, full scale ±1.0; an integer of n bits is divided by
+//! 2^(n−1) on the way in and multiplied by it on the way out.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `spec` | what a file is: rate, channels, encoding, bit depth for output |
+//! | `error` | `FileError`: which file, what is wrong, what to do |
+//! | `reader` | `AudioReader`: looks at the first bytes and picks `wav` or `decoded` |
+//! | `wav_header`, `wav` | WAV, RF64 and BW64 in |
+//! | `decoded`, `decoded_facts`, `gapless` | every other format in, by way of symphonia |
+//! | `quantise` | TPDF dither, rounding, clamping, counting |
+//! | `writer` | `AudioWriter`: temporary file, rename at the end |
+//! | `wav_writer`, `flac_writer` | WAV, RF64 and FLAC out |
+mod decoded;
+mod decoded_facts;
+mod error;
+mod flac_writer;
+mod gapless;
+mod quantise;
+mod reader;
+mod spec;
+mod wav;
+mod wav_header;
+mod wav_writer;
+mod writer;
+
+#[cfg(test)]
+mod hostile;
+
+use std::path::Path;
+
+pub use error::FileError;
+pub use quantise::DEFAULT_SEED;
+pub use reader::{AudioReader, Warnings};
+pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
+pub use writer::{AudioWriter, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
+
+/// Opens an audio file; the same as [`AudioReader::open`].
+pub fn open(path: impl AsRef<Path>) -> Result<AudioReader, FileError> {
+    AudioReader::open(path)
+}
+
+/// Starts an output file; the same as [`AudioWriter::create`].
+pub fn create(
+    path: impl AsRef<Path>,
+    spec: WriteSpec,
+    depth: BitDepth,
+    options: WriteOptions,
+) -> Result<AudioWriter, FileError> {
+    AudioWriter::create(path, spec, depth, options)
+}
