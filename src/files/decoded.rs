@@ -64,12 +64,7 @@ struct Stream {
 impl DecodedReader {
     pub fn new(path: &Path, file: File) -> Result<Self, FileError> {
         let (stream, spec) = facts::guarded(path, || Stream::open(path, &file))?;
-        Ok(DecodedReader {
-            path: path.into(),
-            file,
-            spec,
-            stream,
-        })
+        Ok(DecodedReader { path: path.into(), file, spec, stream })
     }
 
     pub fn spec(&self) -> &AudioSpec {
@@ -111,9 +106,7 @@ impl DecodedReader {
 impl Stream {
     fn open(path: &Path, file: &File) -> Result<(Stream, AudioSpec), FileError> {
         let again = || -> Result<File, FileError> {
-            let rewound = file
-                .try_clone()
-                .and_then(|mut file| file.rewind().map(|()| file));
+            let rewound = file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
             rewound.map_err(|e| FileError::io(path, "read", e))
         };
         let edit = gapless::mp4_edit(&mut again()?).map_err(|e| FileError::io(path, "read", e))?;
@@ -126,14 +119,8 @@ impl Stream {
         let mut format = found.map_err(|e| facts::open_error(path, e))?;
         let tags = gapless::itunes_tag(&mut *format);
         let no_audio = || FileError::unsupported(path, "there is no audio track in it");
-        let track = format
-            .default_track(TrackType::Audio)
-            .ok_or_else(no_audio)?;
-        let params = track
-            .codec_params
-            .as_ref()
-            .and_then(|p| p.audio())
-            .ok_or_else(no_audio)?;
+        let track = format.default_track(TrackType::Audio).ok_or_else(no_audio)?;
+        let params = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or_else(no_audio)?;
         let (track_id, params) = (track.id, params.clone());
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&params, &AudioDecoderOptions::default())
@@ -168,11 +155,7 @@ impl Stream {
     }
 
     /// Decodes up to the first audio, because not every header states rate and channels rightly.
-    fn describe(
-        &mut self,
-        path: &Path,
-        params: &AudioCodecParameters,
-    ) -> Result<AudioSpec, FileError> {
+    fn describe(&mut self, path: &Path, params: &AudioCodecParameters) -> Result<AudioSpec, FileError> {
         let channels = params.channels.clone().unwrap_or_default();
         let mut spec = AudioSpec {
             sample_rate: params.sample_rate.unwrap_or(0),
@@ -227,10 +210,7 @@ impl Stream {
         self.ended = true;
         self.warnings.truncated |= self.stated.is_some_and(|frames| self.given < frames);
         if !self.decoded_any && self.warnings.corrupt_packets > 0 {
-            return Err(FileError::bad(
-                path,
-                "none of its audio packets could be decoded",
-            ));
+            return Err(FileError::bad(path, "none of its audio packets could be decoded"));
         }
         Ok(None)
     }
@@ -247,10 +227,7 @@ impl Stream {
                 let found = buffer.spec();
                 if found.rate() != spec.sample_rate || found.channels().count() != spec.channels {
                     let (rate, channels) = (found.rate(), found.channels().count());
-                    return Err(facts::changed(
-                        path,
-                        &format!("to {rate} Hz and {channels} channels"),
-                    ));
+                    return Err(facts::changed(path, &format!("to {rate} Hz and {channels} channels")));
                 }
                 buffer.copy_to_vecs_planar(&mut self.planes);
                 if gap > 0 {
@@ -271,9 +248,7 @@ impl Stream {
     /// page without a word. Elsewhere time stamps are not exact enough to tell.
     fn gap_before(&mut self, packet: &Packet) -> usize {
         let pts = packet.pts.get();
-        let next = i64::try_from(packet.dur.get())
-            .ok()
-            .and_then(|dur| pts.checked_add(dur));
+        let next = i64::try_from(packet.dur.get()).ok().and_then(|dur| pts.checked_add(dur));
         let expected = std::mem::replace(&mut self.expected_pts, next);
         match expected.map(|expected| pts.saturating_sub(expected)) {
             Some(gap) if self.exact_stamps && (1..=MAX_FILL as i64).contains(&gap) => gap as usize,
@@ -308,20 +283,12 @@ impl Stream {
     fn replace_by_silence(&mut self, packet: &Packet, spec: &AudioSpec) {
         self.warnings.corrupt_packets += 1;
         let frames = packet.dur.get();
-        let in_frames = self
-            .format
-            .tracks()
-            .iter()
-            .find(|t| t.id == self.track)
-            .is_some_and(|t| {
-                t.time_base
-                    .is_some_and(|b| b.numer.get() == 1 && b.denom.get() == spec.sample_rate)
-            });
+        let in_frames = self.format.tracks().iter().find(|t| t.id == self.track).is_some_and(|t| {
+            t.time_base.is_some_and(|b| b.numer.get() == 1 && b.denom.get() == spec.sample_rate)
+        });
         if in_frames && frames <= MAX_FILL && spec.channels <= MAX_CHANNELS {
             self.planes.resize(spec.channels, Vec::new());
-            self.planes
-                .iter_mut()
-                .for_each(|plane| plane.resize(frames as usize, 0.0));
+            self.planes.iter_mut().for_each(|plane| plane.resize(frames as usize, 0.0));
             let any = self.decoded_any;
             self.accept();
             self.decoded_any = any;
@@ -338,19 +305,14 @@ impl Stream {
         if let Some(frames) = self.trim.frames {
             let left = usize::try_from(frames - self.given).unwrap_or(usize::MAX);
             let keep = self.at + left.min(decoded - self.at);
-            self.planes
-                .iter_mut()
-                .for_each(|plane| plane.truncate(keep));
+            self.planes.iter_mut().for_each(|plane| plane.truncate(keep));
         }
         self.given += self.pending() as u64;
         self.ended |= self.trim.frames == Some(self.given);
     }
 }
 
-fn probe(
-    path: &Path,
-    source: Box<dyn MediaSource>,
-) -> Result<Box<dyn FormatReader>, SymphoniaError> {
+fn probe(path: &Path, source: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, SymphoniaError> {
     let mut hint = Hint::new();
     if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
         hint.with_extension(extension);
@@ -384,19 +346,10 @@ mod tests {
 
     /// 40 blocks of a sine as FLAC, and the samples in it.
     fn flac(dir: &Path) -> (PathBuf, Vec<f64>) {
-        let sine: Vec<f64> = (0..40 * 4096)
-            .map(|n| (f64::from(n) * 0.05).sin() * 0.5)
-            .collect();
+        let sine: Vec<f64> = (0..40 * 4096).map(|n| (f64::from(n) * 0.05).sin() * 0.5).collect();
         let path = dir.join("a.flac");
-        let spec = WriteSpec {
-            sample_rate: 48_000,
-            channels: 1,
-            channel_mask: None,
-        };
-        let options = WriteOptions {
-            dither: false,
-            ..Default::default()
-        };
+        let spec = WriteSpec { sample_rate: 48_000, channels: 1, channel_mask: None };
+        let options = WriteOptions { dither: false, ..Default::default() };
         let mut writer = AudioWriter::create(&path, spec, BitDepth::I16, options).unwrap();
         writer.write(&[&sine]).unwrap();
         writer.finish().unwrap();
@@ -426,15 +379,8 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let (read, warnings) = read_all(&path);
-        assert!(
-            warnings.truncated && warnings.corrupt_packets <= 1,
-            "{warnings:?}"
-        );
-        assert!(
-            read.len() > samples.len() / 3 && read.len() < samples.len(),
-            "{}",
-            read.len()
-        );
+        assert!(warnings.truncated && warnings.corrupt_packets <= 1, "{warnings:?}");
+        assert!(read.len() > samples.len() / 3 && read.len() < samples.len(), "{}", read.len());
         let whole = read.len() / 4096 * 4096 - 4096;
         assert_eq!(read[..whole], samples[..whole]);
     }
@@ -448,10 +394,7 @@ mod tests {
         assert_eq!(reader.spec().encoding, Encoding::Int { bits: 16 });
         let mut out = vec![Vec::new()];
         for _ in 0..2 {
-            assert_eq!(
-                reader.read(&mut out, samples.len() + 1).unwrap(),
-                samples.len()
-            );
+            assert_eq!(reader.read(&mut out, samples.len() + 1).unwrap(), samples.len());
             assert_eq!(out[0][..samples.len()], samples);
             assert_eq!(reader.read(&mut out, 1).unwrap(), 0);
             reader.rewind().unwrap();

@@ -15,11 +15,7 @@ use super::{AudioSpec, Encoding, FileError};
 
 /// The stated length, unless it is an estimate (MP3 without a LAME header, raw AAC) or counts the
 /// padding of the last packet (ALAC in CAF).
-pub(super) fn exact_frames(
-    track: &Track,
-    params: &AudioCodecParameters,
-    container: &str,
-) -> Option<u64> {
+pub(super) fn exact_frames(track: &Track, params: &AudioCodecParameters, container: &str) -> Option<u64> {
     let inexact = match params.codec {
         CODEC_ID_MP3 => track.delay.is_none(),
         CODEC_ID_AAC => !matches!(container, "isomp4" | "caf"),
@@ -33,24 +29,13 @@ pub(super) fn exact_frames(
 
 pub(super) fn encoding(params: &AudioCodecParameters, decoder: &dyn AudioDecoder) -> Encoding {
     // The bit depth of ALAC is the sixth byte of its configuration, which CAF wraps in 24 more.
-    let bits_at = |at| {
-        params
-            .extra_data
-            .as_ref()
-            .and_then(|data| data.get(at))
-            .copied()
-    };
-    let alac_bits = [5, 29]
-        .into_iter()
-        .filter_map(bits_at)
-        .find(|b| matches!(b, 16 | 20 | 24 | 32));
+    let bits_at = |at| params.extra_data.as_ref().and_then(|data| data.get(at)).copied();
+    let alac_bits = [5, 29].into_iter().filter_map(bits_at).find(|b| matches!(b, 16 | 20 | 24 | 32));
     let bits = params.bits_per_sample.unwrap_or(0) as u16;
     match decoder.codec_info().short_name {
         name if name.starts_with("pcm_f64") => Encoding::Float { bits: 64 },
         name if name.starts_with("pcm_f32") => Encoding::Float { bits: 32 },
-        "alac" => Encoding::Int {
-            bits: alac_bits.map_or(bits, u16::from),
-        },
+        "alac" => Encoding::Int { bits: alac_bits.map_or(bits, u16::from) },
         name if name.starts_with("pcm") || name == "flac" => Encoding::Int { bits },
         codec => Encoding::Lossy { codec },
     }
@@ -67,18 +52,14 @@ pub(super) fn channel_mask(channels: &Channels) -> Option<u32> {
 }
 
 pub(super) fn changed(path: &Path, how: &str) -> FileError {
-    FileError::unsupported(
-        path,
-        format!("rate or channels change in the middle ({how})"),
-    )
+    FileError::unsupported(path, format!("rate or channels change in the middle ({how})"))
 }
 
 pub(super) fn open_error(path: &Path, error: SymphoniaError) -> FileError {
     match error {
-        SymphoniaError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => FileError::bad(
-            path,
-            "it ends inside its header, or is not of a known format",
-        ),
+        SymphoniaError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+            FileError::bad(path, "it ends inside its header, or is not of a known format")
+        }
         other => read_error(path, other),
     }
 }
@@ -87,17 +68,13 @@ pub(super) fn read_error(path: &Path, error: SymphoniaError) -> FileError {
     match error {
         // symphonia's own parsers use these two kinds for data that makes no sense.
         SymphoniaError::IoError(e)
-            if !matches!(
-                e.kind(),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::Other
-            ) =>
+            if !matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Other) =>
         {
             FileError::io(path, "read", e)
         }
-        SymphoniaError::Unsupported(what) if what.contains("missing moov") => FileError::bad(
-            path,
-            "it has no index (moov), as if its recording was never finished",
-        ),
+        SymphoniaError::Unsupported(what) if what.contains("missing moov") => {
+            FileError::bad(path, "it has no index (moov), as if its recording was never finished")
+        }
         // "core (probe): no suitable …": only the last part means anything to a user.
         SymphoniaError::Unsupported(what) => {
             FileError::unsupported(path, what.rsplit(": ").next().unwrap_or(what))
@@ -107,21 +84,14 @@ pub(super) fn read_error(path: &Path, error: SymphoniaError) -> FileError {
     }
 }
 
-pub(super) fn guarded<T>(
-    path: &Path,
-    work: impl FnOnce() -> Result<T, FileError>,
-) -> Result<T, FileError> {
+pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(FileError::bad(path, "its decoder gave up on it")))
 }
 
 /// Refuses what no decoder should have let through.
 pub(super) fn check(path: &Path, spec: &AudioSpec) -> Result<(), FileError> {
-    let AudioSpec {
-        channels,
-        sample_rate,
-        ..
-    } = *spec;
+    let AudioSpec { channels, sample_rate, .. } = *spec;
     if !(1..=MAX_CHANNELS).contains(&channels) {
         let what = format!("it states {channels} channels, 1 to {MAX_CHANNELS} are possible");
         return Err(FileError::bad(path, what));

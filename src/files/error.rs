@@ -8,32 +8,16 @@ use std::path::{Path, PathBuf};
 pub enum FileError {
     /// The system refused: not found, no permission, disk full (see [`FileError::io_kind`]).
     #[error("cannot {doing} {}: {source}; {}", path.display(), io_remedy(source.kind()))]
-    Io {
-        path: PathBuf,
-        doing: &'static str,
-        source: io::Error,
-    },
+    Io { path: PathBuf, doing: &'static str, source: io::Error },
     /// The bytes are not what they claim to be.
     #[error("{} is damaged or not an audio file: {what}; {remedy}", path.display())]
-    BadData {
-        path: PathBuf,
-        what: String,
-        remedy: &'static str,
-    },
+    BadData { path: PathBuf, what: String, remedy: &'static str },
     /// The file may be fine, but this program does not handle what is in it.
     #[error("{} cannot be used: {what}; {remedy}", path.display())]
-    Unsupported {
-        path: PathBuf,
-        what: String,
-        remedy: &'static str,
-    },
+    Unsupported { path: PathBuf, what: String, remedy: &'static str },
     /// What was asked for does not exist or does not fit together.
     #[error("cannot do this with {}: {what}; {remedy}", path.display())]
-    Request {
-        path: PathBuf,
-        what: String,
-        remedy: String,
-    },
+    Request { path: PathBuf, what: String, remedy: String },
     /// A bit depth that is not one of ours.
     #[error("'{given}' is not a bit depth; use one of 16, 20, 24, 32f, 64f")]
     BitDepth { given: String },
@@ -57,35 +41,19 @@ impl FileError {
     }
 
     pub(super) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
-        FileError::Io {
-            path: path.into(),
-            doing,
-            source,
-        }
+        FileError::Io { path: path.into(), doing, source }
     }
 
     pub(super) fn bad(path: &Path, what: impl Into<String>) -> Self {
-        FileError::BadData {
-            path: path.into(),
-            what: what.into(),
-            remedy: REMEDY_COPY,
-        }
+        FileError::BadData { path: path.into(), what: what.into(), remedy: REMEDY_COPY }
     }
 
     pub(super) fn unsupported(path: &Path, what: impl Into<String>) -> Self {
-        FileError::Unsupported {
-            path: path.into(),
-            what: what.into(),
-            remedy: REMEDY_CONVERT,
-        }
+        FileError::Unsupported { path: path.into(), what: what.into(), remedy: REMEDY_CONVERT }
     }
 
     pub(super) fn request(path: &Path, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        FileError::Request {
-            path: path.into(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        FileError::Request { path: path.into(), what: what.into(), remedy: remedy.into() }
     }
 }
 
@@ -110,14 +78,8 @@ mod tests {
         assert!(e.is_io());
         assert_eq!(e.io_kind(), Some(io::ErrorKind::NotFound));
         let text = e.to_string();
-        assert!(
-            text.contains("open a.wav") && text.ends_with("check the path"),
-            "{text}"
-        );
+        assert!(text.contains("open a.wav") && text.ends_with("check the path"), "{text}");
         let text = FileError::bad(Path::new("b.wav"), "0 channels").to_string();
-        assert!(
-            text.contains("b.wav") && text.contains("0 channels; copy or"),
-            "{text}"
-        );
+        assert!(text.contains("b.wav") && text.contains("0 channels; copy or"), "{text}");
     }
 }

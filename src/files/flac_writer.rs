@@ -48,22 +48,13 @@ pub(super) struct FlacSink {
 }
 
 impl FlacSink {
-    pub fn new(
-        file: File,
-        spec: &WriteSpec,
-        depth: BitDepth,
-        options: WriteOptions,
-    ) -> io::Result<Self> {
-        let bits = depth
-            .integer_bits()
-            .ok_or_else(|| other("FLAC holds integers only"))?;
+    pub fn new(file: File, spec: &WriteSpec, depth: BitDepth, options: WriteOptions) -> io::Result<Self> {
+        let bits = depth.integer_bits().ok_or_else(|| other("FLAC holds integers only"))?;
         let rate = match spec.sample_rate {
             rate @ ..=MAX_FLACENC_RATE => rate as usize,
             _ => STAND_IN_RATE,
         };
-        let config = Encoder::default()
-            .into_verified()
-            .map_err(|(_, e)| other(e))?;
+        let config = Encoder::default().into_verified().map_err(|(_, e)| other(e))?;
         let mut sink = FlacSink {
             out: BufWriter::with_capacity(1 << 18, file),
             spec: *spec,
@@ -86,18 +77,11 @@ impl FlacSink {
 
     /// Everything before the first frame.
     fn head(&self) -> Vec<u8> {
-        let implied = IMPLIED_MASKS
-            .get(self.spec.channels.wrapping_sub(1))
-            .copied();
+        let implied = IMPLIED_MASKS.get(self.spec.channels.wrapping_sub(1)).copied();
         let comment = self.spec.channel_mask.filter(|&mask| Some(mask) != implied);
         let mut head = b"fLaC".to_vec();
         // Block type 0, or 0x80 when it is the last one before the audio.
-        head.extend([
-            if comment.is_none() { 0x80 } else { 0 },
-            0,
-            0,
-            STREAMINFO_BYTES as u8,
-        ]);
+        head.extend([if comment.is_none() { 0x80 } else { 0 }, 0, 0, STREAMINFO_BYTES as u8]);
         head.extend(self.stream_info());
         if let Some(mask) = comment {
             let tag = format!("WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x{mask:X}");
@@ -121,11 +105,7 @@ impl FlacSink {
         info[4..7].copy_from_slice(&(smallest as u32).to_be_bytes()[1..]);
         info[7..10].copy_from_slice(&(largest as u32).to_be_bytes()[1..]);
         // 20 bits of rate, 3 of channels, 5 of bits, 36 of frames (0: unknown, too many).
-        let frames = if self.frames < 1 << 36 {
-            self.frames
-        } else {
-            0
-        };
+        let frames = if self.frames < 1 << 36 { self.frames } else { 0 };
         let packed = u64::from(self.spec.sample_rate) << 44
             | (self.spec.channels as u64 - 1) << 41
             | u64::from(self.bits - 1) << 36
@@ -145,17 +125,11 @@ impl FlacSink {
         for sample in &self.pending {
             self.samples_as_bytes.extend(&sample.to_le_bytes()[..width]);
         }
-        self.digest
-            .fill_le_bytes(&self.samples_as_bytes, width)
-            .map_err(other)?;
+        self.digest.fill_le_bytes(&self.samples_as_bytes, width).map_err(other)?;
         self.block.fill_interleaved(&self.pending).map_err(other)?;
-        let frame = flacenc::encode_fixed_size_frame(
-            &self.config,
-            &self.block,
-            self.blocks as usize,
-            &self.info,
-        )
-        .map_err(other)?;
+        let frame =
+            flacenc::encode_fixed_size_frame(&self.config, &self.block, self.blocks as usize, &self.info)
+                .map_err(other)?;
         let frame = self.with_true_rate(frame)?;
         let mut bytes = ByteSink::new();
         frame.write(&mut bytes).map_err(other)?;
@@ -194,8 +168,7 @@ impl Sink for FlacSink {
         let frames = planar.first().map_or(0, |plane| plane.len());
         for frame in 0..frames {
             for (channel, plane) in planar.iter().enumerate() {
-                self.pending
-                    .push(self.quantiser.quantise(channel, plane[frame]));
+                self.pending.push(self.quantiser.quantise(channel, plane[frame]));
             }
             if self.pending.len() == BLOCK_FRAMES * self.spec.channels {
                 self.flush_block()?;
@@ -210,16 +183,8 @@ impl Sink for FlacSink {
         self.out.seek(SeekFrom::Start(0))?;
         self.out.write_all(&head)?;
         self.out.flush()?;
-        let Quantiser {
-            clipped,
-            not_numbers,
-            ..
-        } = self.quantiser;
-        Ok(Totals {
-            frames: self.frames,
-            clipped,
-            not_numbers,
-        })
+        let Quantiser { clipped, not_numbers, .. } = self.quantiser;
+        Ok(Totals { frames: self.frames, clipped, not_numbers })
     }
 }
 
@@ -238,28 +203,14 @@ mod tests {
 
     /// A second opinion on the MD5 in STREAMINFO.
     fn verified(path: &Path) -> Option<bool> {
-        let source =
-            MediaSourceStream::new(Box::new(File::open(path).unwrap()), Default::default());
+        let source = MediaSourceStream::new(Box::new(File::open(path).unwrap()), Default::default());
         let mut format = symphonia::default::get_probe()
-            .probe(
-                &Default::default(),
-                source,
-                Default::default(),
-                Default::default(),
-            )
+            .probe(&Default::default(), source, Default::default(), Default::default())
             .unwrap();
         let track = format.default_track(TrackType::Audio).unwrap();
-        let params = track
-            .codec_params
-            .as_ref()
-            .unwrap()
-            .audio()
-            .unwrap()
-            .clone();
+        let params = track.codec_params.as_ref().unwrap().audio().unwrap().clone();
         let options = AudioDecoderOptions::default().verify(true);
-        let mut decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(&params, &options)
-            .unwrap();
+        let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&params, &options).unwrap();
         while let Some(packet) = format.next_packet().unwrap() {
             decoder.decode(&packet).unwrap();
         }
@@ -274,21 +225,12 @@ mod tests {
         let plane = |c: usize| -> Vec<f64> {
             let sine = |n: usize| (n as f64 * 0.01 * (c + 1) as f64).sin() * 0.99 * scale;
             let noise = |n: usize| ((n * 7919 + c * 31) % 97) as f64;
-            (0..frames)
-                .map(|n| (sine(n) + noise(n)).clamp(-scale, scale - 1.0).trunc() / scale)
-                .collect()
+            (0..frames).map(|n| (sine(n) + noise(n)).clamp(-scale, scale - 1.0).trunc() / scale).collect()
         };
         let planes: Vec<Vec<f64>> = (0..channels).map(plane).collect();
         let slices: Vec<&[f64]> = planes.iter().map(Vec::as_slice).collect();
-        let spec = WriteSpec {
-            sample_rate,
-            channels,
-            channel_mask: None,
-        };
-        let options = WriteOptions {
-            dither: false,
-            ..Default::default()
-        };
+        let spec = WriteSpec { sample_rate, channels, channel_mask: None };
+        let options = WriteOptions { dither: false, ..Default::default() };
         let mut writer = AudioWriter::create(&path, spec, depth, options).unwrap();
         writer.write(&slices).unwrap();
         assert_eq!(writer.finish().unwrap().frames, frames as u64);
@@ -296,16 +238,8 @@ mod tests {
         let case = format!("{depth} bits, {sample_rate} Hz, {channels} channels, {frames} frames");
         let mut reader = open(&path).unwrap();
         let found = reader.spec().clone();
-        assert_eq!(
-            found.encoding,
-            Encoding::Int { bits: bits as u16 },
-            "{case}"
-        );
-        assert_eq!(
-            (found.sample_rate, found.channels),
-            (sample_rate, channels),
-            "{case}"
-        );
+        assert_eq!(found.encoding, Encoding::Int { bits: bits as u16 }, "{case}");
+        assert_eq!((found.sample_rate, found.channels), (sample_rate, channels), "{case}");
         let mut out = vec![Vec::new(); channels];
         assert_eq!(reader.read(&mut out, frames + 1).unwrap(), frames, "{case}");
         for (read, written) in out.iter().zip(&planes) {
@@ -343,11 +277,7 @@ mod tests {
 
     #[test]
     fn an_unusual_mask_is_kept_in_a_comment() {
-        let spec = WriteSpec {
-            sample_rate: 48_000,
-            channels: 2,
-            channel_mask: Some(0x600),
-        };
+        let spec = WriteSpec { sample_rate: 48_000, channels: 2, channel_mask: Some(0x600) };
         let file = tempfile::tempfile().unwrap();
         let sink = FlacSink::new(file, &spec, BitDepth::I16, WriteOptions::default()).unwrap();
         let head = sink.head();

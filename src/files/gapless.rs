@@ -34,17 +34,11 @@ pub(super) fn aac_trim(
     }
     if let Some(delay @ 1..) = delay {
         // CAF: its count of valid frames leaves out delay and padding.
-        return Trim {
-            delay: u64::from(delay),
-            frames,
-        };
+        return Trim { delay: u64::from(delay), frames };
     }
     // MP4: the media's duration counts the delay; writers shorten it by the padding.
     let delay = edit.unwrap_or(0);
-    Trim {
-        delay,
-        frames: frames.map(|frames| frames.saturating_sub(delay)),
-    }
+    Trim { delay, frames: frames.map(|frames| frames.saturating_sub(delay)) }
 }
 
 /// " 00000000 00000840 000001CA 00000000003F31F6 …": delay, padding, valid frames.
@@ -52,21 +46,17 @@ fn parse_itunes(text: &str) -> Option<Trim> {
     let mut fields = text.split_whitespace().skip(1);
     let delay = u64::from_str_radix(fields.next()?, 16).ok()?;
     let frames = u64::from_str_radix(fields.nth(1)?, 16).ok()?;
-    (delay <= MAX_DELAY && frames > 0).then_some(Trim {
-        delay,
-        frames: Some(frames),
-    })
+    (delay <= MAX_DELAY && frames > 0).then_some(Trim { delay, frames: Some(frames) })
 }
 
 pub(super) fn itunes_tag(format: &mut dyn FormatReader) -> Option<Trim> {
     let mut metadata = format.metadata();
     let revision = metadata.skip_to_latest()?;
     let tags = revision.media.tags.iter();
-    tags.filter(|tag| tag.raw.key.ends_with("iTunSMPB"))
-        .find_map(|tag| match &tag.raw.value {
-            RawValue::String(text) => parse_itunes(text),
-            _ => None,
-        })
+    tags.filter(|tag| tag.raw.key.ends_with("iTunSMPB")).find_map(|tag| match &tag.raw.value {
+        RawValue::String(text) => parse_itunes(text),
+        _ => None,
+    })
 }
 
 /// The delay that the edit list of an MP4's first audio track states, in units of its media. Leaves
@@ -104,10 +94,7 @@ fn read_moov(file: &mut File) -> io::Result<Option<Vec<u8>>> {
             }
             return Ok(Some(moov));
         }
-        let Some(next) = start
-            .checked_add(size)
-            .filter(|&next| next <= i64::MAX as u64)
-        else {
+        let Some(next) = start.checked_add(size).filter(|&next| next <= i64::MAX as u64) else {
             return Ok(None);
         };
         file.seek(SeekFrom::Start(next))?;
@@ -120,17 +107,10 @@ fn delay_of_first_sound(moov: &[u8]) -> Option<u64> {
         let handler = child(trak, b"mdia").and_then(|mdia| child(mdia, b"hdlr"));
         handler.and_then(|hdlr| hdlr.get(8..12)) == Some(b"soun")
     };
-    let trak = children(moov)
-        .filter(|(id, _)| id == b"trak")
-        .map(|(_, t)| t)
-        .find(is_sound)?;
+    let trak = children(moov).filter(|(id, _)| id == b"trak").map(|(_, t)| t).find(is_sound)?;
     let elst = child(child(trak, b"edts")?, b"elst")?;
     let count = u32_at(elst, 4)? as usize;
-    let (wide, entry) = if *elst.first()? == 1 {
-        (true, 20)
-    } else {
-        (false, 12)
-    };
+    let (wide, entry) = if *elst.first()? == 1 { (true, 20) } else { (false, 12) };
     // An empty edit (−1) delays the presentation; the first real one says where the music starts.
     let start = (0..count.min(16)).find_map(|n| {
         let at = 8 + n * entry;
@@ -155,9 +135,7 @@ fn children(mut body: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 }
 
 fn child<'a>(body: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
-    children(body)
-        .find(|(id, _)| id == name)
-        .map(|(_, inner)| inner)
+    children(body).find(|(id, _)| id == name).map(|(_, inner)| inner)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -191,12 +169,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(delay_of_first_sound(&moov(&narrow)), Some(1024));
-        let wide = [
-            &[1, 0, 0, 0, 0, 0, 0, 1][..],
-            &[0; 8],
-            &2112u64.to_be_bytes(),
-            &[0, 1, 0, 0],
-        ];
+        let wide = [&[1, 0, 0, 0, 0, 0, 0, 1][..], &[0; 8], &2112u64.to_be_bytes(), &[0, 1, 0, 0]];
         assert_eq!(delay_of_first_sound(&moov(&wide.concat())), Some(2112));
         for cut in 0..narrow.len() {
             delay_of_first_sound(&moov(&narrow[..cut]));
@@ -206,13 +179,7 @@ mod tests {
     #[test]
     fn itunes_comment() {
         let trim = parse_itunes(" 00000000 00000840 000001CA 00000000003F31F6 00000000");
-        assert_eq!(
-            trim,
-            Some(Trim {
-                delay: 2112,
-                frames: Some(0x3f_31f6)
-            })
-        );
+        assert_eq!(trim, Some(Trim { delay: 2112, frames: Some(0x3f_31f6) }));
         assert_eq!(parse_itunes("00000000 zz"), None);
     }
 }

@@ -10,11 +10,7 @@ const MUTATIONS: u64 = 3000;
 fn written(name: &str, depth: BitDepth, channels: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
-    let spec = WriteSpec {
-        sample_rate: 44_100,
-        channels,
-        channel_mask: None,
-    };
+    let spec = WriteSpec { sample_rate: 44_100, channels, channel_mask: None };
     let mut writer = AudioWriter::create(&path, spec, depth, WriteOptions::default()).unwrap();
     let sine: Vec<f64> = (0..300).map(|n| (f64::from(n) * 0.05).sin()).collect();
     writer.write(&vec![&sine[..]; channels]).unwrap();
@@ -48,11 +44,7 @@ fn mutate(original: &[u8], generator: &mut Xoshiro256) -> Vec<u8> {
     let mut bytes = original.to_vec();
     let mut pick = |bound: usize| (generator.next() % bound.max(1) as u64) as usize;
     for _ in 0..=pick(6) {
-        let reach = if pick(4) == 0 {
-            bytes.len()
-        } else {
-            bytes.len().min(96)
-        };
+        let reach = if pick(4) == 0 { bytes.len() } else { bytes.len().min(96) };
         let at = pick(reach);
         bytes[at] = [0, 1, 0x7f, 0x80, 0xff, pick(256) as u8][pick(6)];
     }

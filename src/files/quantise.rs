@@ -24,9 +24,7 @@ impl Xoshiro256 {
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^ (z >> 31)
         };
-        Xoshiro256 {
-            s: [split_mix(), split_mix(), split_mix(), split_mix()],
-        }
+        Xoshiro256 { s: [split_mix(), split_mix(), split_mix(), split_mix()] }
     }
 
     pub fn next(&mut self) -> u64 {
@@ -104,10 +102,7 @@ mod tests {
         // First outputs of xoshiro256++ from the state {1, 2, 3, 4}.
         let mut generator = Xoshiro256 { s: [1, 2, 3, 4] };
         let first: Vec<u64> = (0..4).map(|_| generator.next()).collect();
-        assert_eq!(
-            first,
-            [41943041, 58720359, 3588806011781223, 3591011842654386]
-        );
+        assert_eq!(first, [41943041, 58720359, 3588806011781223, 3591011842654386]);
     }
 
     #[test]
@@ -123,10 +118,7 @@ mod tests {
         }
         let dbfs = 10.0 * f64::log10(power);
         println!("16-bit TPDF total noise {dbfs:.3} dBFS rms re 1.0, mean {mean:.2e}");
-        assert!(
-            (dbfs + 96.33).abs() < 0.05,
-            "{dbfs:.3} dBFS, wanted -96.33 ± 0.05"
-        );
+        assert!((dbfs + 96.33).abs() < 0.05, "{dbfs:.3} dBFS, wanted -96.33 ± 0.05");
         assert!(mean.abs() < 1e-7, "mean {mean:e}");
     }
 
@@ -140,10 +132,7 @@ mod tests {
                 .map(|_| (f64::from(quantiser.quantise(0, x)) - x * 32768.0).powi(2))
                 .sum::<f64>()
                 / 200_000.0;
-            assert!(
-                (power - 0.25).abs() < 0.005,
-                "at {step}/8 LSB: {power:.4} LSB², wanted 0.25"
-            );
+            assert!((power - 0.25).abs() < 0.005, "at {step}/8 LSB: {power:.4} LSB², wanted 0.25");
         }
     }
 
@@ -151,9 +140,7 @@ mod tests {
     fn channels_differ_and_seeds_repeat() {
         let run = |seed, channel| {
             let mut quantiser = Quantiser::new(24, 2, true, seed);
-            (0..64)
-                .map(|_| quantiser.quantise(channel, 0.1))
-                .collect::<Vec<_>>()
+            (0..64).map(|_| quantiser.quantise(channel, 0.1)).collect::<Vec<_>>()
         };
         assert_eq!(run(7, 0), run(7, 0));
         assert_ne!(run(7, 0), run(7, 1));

@@ -98,11 +98,7 @@ pub(super) fn prepare_planes<'a>(
 fn open_regular(path: &Path) -> Result<File, FileError> {
     let metadata = std::fs::metadata(path).map_err(|e| FileError::io(path, "open", e))?;
     if metadata.is_dir() {
-        return Err(FileError::io(
-            path,
-            "open",
-            io::ErrorKind::IsADirectory.into(),
-        ));
+        return Err(FileError::io(path, "open", io::ErrorKind::IsADirectory.into()));
     }
     if !metadata.is_file() {
         let remedy = "save the stream to a file first";
@@ -137,16 +133,10 @@ mod tests {
         let empty = dir.path().join("empty.wav");
         std::fs::write(&empty, b"").unwrap();
         let error = AudioReader::open(&empty).err().unwrap();
-        assert!(
-            !error.is_io() && error.to_string().contains("0 bytes"),
-            "{error}"
-        );
+        assert!(!error.is_io() && error.to_string().contains("0 bytes"), "{error}");
         let text = dir.path().join("notes.txt");
         std::fs::write(&text, "not audio at all. ".repeat(500)).unwrap();
         let error = AudioReader::open(&text).err().unwrap();
-        assert!(
-            !error.is_io() && error.to_string().contains("notes.txt"),
-            "{error}"
-        );
+        assert!(!error.is_io() && error.to_string().contains("notes.txt"), "{error}");
     }
 }

@@ -57,11 +57,7 @@ pub struct WriteSpec {
 
 impl From<&AudioSpec> for WriteSpec {
     fn from(spec: &AudioSpec) -> Self {
-        WriteSpec {
-            sample_rate: spec.sample_rate,
-            channels: spec.channels,
-            channel_mask: spec.channel_mask,
-        }
+        WriteSpec { sample_rate: spec.sample_rate, channels: spec.channels, channel_mask: spec.channel_mask }
     }
 }
 
@@ -134,9 +130,6 @@ mod tests {
             assert_eq!(text.parse::<BitDepth>().unwrap().to_string(), text);
         }
         let error = "32".parse::<BitDepth>().unwrap_err().to_string();
-        assert!(
-            error.contains("'32'") && error.contains("16, 20, 24, 32f, 64f"),
-            "{error}"
-        );
+        assert!(error.contains("'32'") && error.contains("16, 20, 24, 32f, 64f"), "{error}");
     }
 }

@@ -26,10 +26,7 @@ pub(super) struct WavReader {
 
 impl WavReader {
     pub fn new(path: &Path, mut file: File) -> Result<Self, FileError> {
-        let length = file
-            .metadata()
-            .map_err(|e| FileError::io(path, "read", e))?
-            .len();
+        let length = file.metadata().map_err(|e| FileError::io(path, "read", e))?.len();
         let header = parse(&mut file, length).map_err(|e| match e {
             HeaderError::Io(e) => FileError::io(path, "read", e),
             HeaderError::Bad(what) => FileError::bad(path, what),
@@ -55,18 +52,13 @@ impl WavReader {
     }
 
     pub fn warnings(&self) -> Warnings {
-        Warnings {
-            truncated: self.truncated,
-            corrupt_packets: 0,
-        }
+        Warnings { truncated: self.truncated, corrupt_packets: 0 }
     }
 
     pub fn rewind(&mut self) -> Result<(), FileError> {
         self.position = 0;
         let start = SeekFrom::Start(self.data_start);
-        self.file
-            .seek(start)
-            .map_err(|e| FileError::io(&self.path, "read", e))?;
+        self.file.seek(start).map_err(|e| FileError::io(&self.path, "read", e))?;
         Ok(())
     }
 
@@ -82,12 +74,7 @@ impl WavReader {
             let got = read_full(&mut self.file, &mut self.bytes)
                 .map_err(|e| FileError::io(&self.path, "read", e))?
                 / frame_bytes;
-            decode(
-                self.container,
-                &self.bytes[..got * frame_bytes],
-                planes,
-                done,
-            );
+            decode(self.container, &self.bytes[..got * frame_bytes], planes, done);
             done += got;
             self.position += got as u64;
             if got < block {
@@ -110,9 +97,7 @@ fn describe(format: &Format, frames: u64) -> AudioSpec {
         encoding: match format.container {
             Container::F32 => Encoding::Float { bits: 32 },
             Container::F64 => Encoding::Float { bits: 64 },
-            _ => Encoding::Int {
-                bits: format.valid_bits,
-            },
+            _ => Encoding::Int { bits: format.valid_bits },
         },
     }
 }
@@ -135,29 +120,18 @@ fn read_full(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
 /// container, whatever their valid bits, so the container alone sets the scale.
 fn decode(container: Container, bytes: &[u8], planes: &mut [Vec<f64>], at: usize) {
     match container {
-        Container::U8 => spread(bytes, planes, at, |b: [u8; 1]| {
-            (f64::from(b[0]) - 128.0) / 128.0
-        }),
-        Container::I16 => spread(bytes, planes, at, |b| {
-            f64::from(i16::from_le_bytes(b)) / 32768.0
-        }),
+        Container::U8 => spread(bytes, planes, at, |b: [u8; 1]| (f64::from(b[0]) - 128.0) / 128.0),
+        Container::I16 => spread(bytes, planes, at, |b| f64::from(i16::from_le_bytes(b)) / 32768.0),
         Container::I24 => spread(bytes, planes, at, |[a, b, c]: [u8; 3]| {
             f64::from(i32::from_le_bytes([0, a, b, c])) / 2_147_483_648.0
         }),
-        Container::I32 => spread(bytes, planes, at, |b| {
-            f64::from(i32::from_le_bytes(b)) / 2_147_483_648.0
-        }),
+        Container::I32 => spread(bytes, planes, at, |b| f64::from(i32::from_le_bytes(b)) / 2_147_483_648.0),
         Container::F32 => spread(bytes, planes, at, |b| f64::from(f32::from_le_bytes(b))),
         Container::F64 => spread(bytes, planes, at, f64::from_le_bytes),
     }
 }
 
-fn spread<const N: usize>(
-    bytes: &[u8],
-    planes: &mut [Vec<f64>],
-    at: usize,
-    sample: impl Fn([u8; N]) -> f64,
-) {
+fn spread<const N: usize>(bytes: &[u8], planes: &mut [Vec<f64>], at: usize, sample: impl Fn([u8; N]) -> f64) {
     let channels = planes.len();
     let (samples, _) = bytes.as_chunks::<N>();
     for (channel, plane) in planes.iter_mut().enumerate() {
@@ -208,24 +182,8 @@ mod tests {
             (1, 24, 3, vec![0, 0, 0x80, 0, 0, 0, 0, 0, 0x40]),
             (1, 24, 4, vec![0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x40]),
             (1, 32, 4, vec![0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x40]),
-            (
-                3,
-                32,
-                4,
-                [-1.0f32, 0.0, 0.5]
-                    .iter()
-                    .flat_map(|x| x.to_le_bytes())
-                    .collect(),
-            ),
-            (
-                3,
-                64,
-                8,
-                [-1.0f64, 0.0, 0.5]
-                    .iter()
-                    .flat_map(|x| x.to_le_bytes())
-                    .collect(),
-            ),
+            (3, 32, 4, [-1.0f32, 0.0, 0.5].iter().flat_map(|x| x.to_le_bytes()).collect()),
+            (3, 64, 8, [-1.0f64, 0.0, 0.5].iter().flat_map(|x| x.to_le_bytes()).collect()),
         ];
         for (tag, bits, block, data) in cases {
             let (spec, planes, warnings) = read_all(&wav(tag, 1, bits, block, &data));
@@ -254,27 +212,18 @@ mod tests {
     fn a_truncated_file_gives_its_whole_frames_and_says_so() {
         let whole = wav(1, 2, 16, 4, &[0x40; 400]);
         let (spec, planes, warnings) = read_all(&whole[..whole.len() - 201]);
-        assert_eq!(
-            (spec.frames, planes[0].len(), warnings.truncated),
-            (Some(49), 49, true)
-        );
+        assert_eq!((spec.frames, planes[0].len(), warnings.truncated), (Some(49), 49, true));
     }
 
     #[test]
     fn a_wav_of_no_frames_opens() {
         let (spec, planes, warnings) = read_all(&wav(1, 2, 16, 4, &[]));
-        assert_eq!(
-            (spec.frames, planes[1].len(), warnings.truncated),
-            (Some(0), 0, false)
-        );
+        assert_eq!((spec.frames, planes[1].len(), warnings.truncated), (Some(0), 0, false));
     }
 
     #[test]
     fn not_a_number_comes_through_and_rewind_repeats() {
-        let data: Vec<u8> = [f32::NAN, f32::INFINITY]
-            .iter()
-            .flat_map(|x| x.to_le_bytes())
-            .collect();
+        let data: Vec<u8> = [f32::NAN, f32::INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), wav(3, 1, 32, 4, &data)).unwrap();
         let mut reader = WavReader::new(file.path(), file.reopen().unwrap()).unwrap();

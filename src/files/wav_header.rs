@@ -11,12 +11,9 @@ pub(super) const TAG_PCM: u16 = 1;
 pub(super) const TAG_FLOAT: u16 = 3;
 pub(super) const TAG_EXTENSIBLE: u16 = 0xfffe;
 /// What follows the format tag in the subformat of WAVE_FORMAT_EXTENSIBLE.
-pub(super) const SUBFORMAT_TAIL: [u8; 14] =
-    [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+pub(super) const SUBFORMAT_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 /// The same for B-format ambisonics.
-const AMBISONIC_TAIL: [u8; 14] = [
-    0, 0, 0x21, 7, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0,
-];
+const AMBISONIC_TAIL: [u8; 14] = [0, 0, 0x21, 7, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0];
 /// A length that a writer without a seekable output leaves behind: the usual one, and sox's.
 const UNKNOWN_SIZE: u32 = 0xffff_ffff;
 const UNKNOWN_SIZE_SOX: u32 = 0x7fff_f000;
@@ -91,9 +88,7 @@ fn bad(what: impl Into<String>) -> HeaderError {
 pub(super) fn parse<R: Read + Seek>(input: &mut R, file_len: u64) -> Result<Header, HeaderError> {
     let head: [u8; 12] = read_array(input)?;
     if &head[..4] == b"RIFX" {
-        return Err(HeaderError::Unsupported(
-            "it is a big-endian WAV (RIFX)".into(),
-        ));
+        return Err(HeaderError::Unsupported("it is a big-endian WAV (RIFX)".into()));
     }
     let is_64 = matches!(&head[..4], b"RF64" | b"BW64");
     let riff_size = u32_at(&head, 4);
@@ -113,8 +108,7 @@ pub(super) fn parse<R: Read + Seek>(input: &mut R, file_len: u64) -> Result<Head
                 ds64_data = body.get(8..16).map(|b| u64_at(b, 0));
             }
             b"data" => {
-                let format =
-                    format.ok_or_else(|| bad("there is no 'fmt ' chunk before the audio"))?;
+                let format = format.ok_or_else(|| bad("there is no 'fmt ' chunk before the audio"))?;
                 let stated = stated_size(size, ds64_data.filter(|_| is_64), riff_size, start);
                 return Ok(locate(format, start, stated, file_len));
             }
@@ -124,9 +118,7 @@ pub(super) fn parse<R: Read + Seek>(input: &mut R, file_len: u64) -> Result<Head
         let next = start + u64::from(size) + u64::from(size & 1);
         input.seek(SeekFrom::Start(next))?;
     }
-    Err(bad(format!(
-        "there are more than {MAX_CHUNKS} chunks before the audio"
-    )))
+    Err(bad(format!("there are more than {MAX_CHUNKS} chunks before the audio")))
 }
 
 /// Bytes of audio by the header's own account; `None` when its writer could not know.
@@ -148,29 +140,21 @@ fn locate(format: Format, data_start: u64, stated: Option<u64>, file_len: u64) -
         format,
         data_start,
         frames: bytes / frame_bytes,
-        truncated: stated.is_some_and(|stated| stated > there)
-            || !bytes.is_multiple_of(frame_bytes),
+        truncated: stated.is_some_and(|stated| stated > there) || !bytes.is_multiple_of(frame_bytes),
     }
 }
 
 fn parse_format(body: &[u8]) -> Result<Format, HeaderError> {
     if body.len() < 16 {
-        return Err(bad(format!(
-            "its 'fmt ' chunk has {} bytes, at least 16 are needed",
-            body.len()
-        )));
+        return Err(bad(format!("its 'fmt ' chunk has {} bytes, at least 16 are needed", body.len())));
     }
     let channels = usize::from(u16_at(body, 2));
     let sample_rate = u32_at(body, 4);
     if !(1..=MAX_CHANNELS).contains(&channels) {
-        return Err(bad(format!(
-            "it states {channels} channels, 1 to {MAX_CHANNELS} are possible"
-        )));
+        return Err(bad(format!("it states {channels} channels, 1 to {MAX_CHANNELS} are possible")));
     }
     if !(1..=MAX_SAMPLE_RATE).contains(&sample_rate) {
-        return Err(bad(format!(
-            "it states {sample_rate} Hz, 1 to {MAX_SAMPLE_RATE} are possible"
-        )));
+        return Err(bad(format!("it states {sample_rate} Hz, 1 to {MAX_SAMPLE_RATE} are possible")));
     }
     let bits = u16_at(body, 14);
     let (mut tag, mut valid_bits, mut mask) = (u16_at(body, 0), bits, 0);
@@ -191,26 +175,15 @@ fn parse_format(body: &[u8]) -> Result<Format, HeaderError> {
     }
     let container = container(tag, bits, usize::from(u16_at(body, 12)), channels)?;
     let channel_mask = Some(mask).filter(|mask| mask.count_ones() as usize == channels);
-    Ok(Format {
-        container,
-        valid_bits,
-        channels,
-        sample_rate,
-        channel_mask,
-    })
+    Ok(Format { container, valid_bits, channels, sample_rate, channel_mask })
 }
 
 /// The container follows from the block size, not from the bits: 24 bits may lie in four bytes.
 fn container(tag: u16, bits: u16, block: usize, channels: usize) -> Result<Container, HeaderError> {
     let by_bits = usize::from(bits).div_ceil(8);
-    let bytes = if block == 0 {
-        by_bits
-    } else {
-        block / channels
-    };
+    let bytes = if block == 0 { by_bits } else { block / channels };
     if !block.is_multiple_of(channels) || bytes < by_bits || bits == 0 {
-        let what =
-            format!("{bits} bits and {channels} channels do not make blocks of {block} bytes");
+        let what = format!("{bits} bits and {channels} channels do not make blocks of {block} bytes");
         return Err(bad(what));
     }
     match (tag, bytes) {
@@ -220,12 +193,10 @@ fn container(tag: u16, bits: u16, block: usize, channels: usize) -> Result<Conta
         (TAG_PCM, 4) => Ok(Container::I32),
         (TAG_FLOAT, 4) => Ok(Container::F32),
         (TAG_FLOAT, 8) => Ok(Container::F64),
-        (TAG_PCM | TAG_FLOAT, _) => Err(HeaderError::Unsupported(format!(
-            "its samples take {bytes} bytes each"
-        ))),
-        _ => Err(HeaderError::Unsupported(format!(
-            "its codec (format tag {tag:#06x}) is unknown"
-        ))),
+        (TAG_PCM | TAG_FLOAT, _) => {
+            Err(HeaderError::Unsupported(format!("its samples take {bytes} bytes each")))
+        }
+        _ => Err(HeaderError::Unsupported(format!("its codec (format tag {tag:#06x}) is unknown"))),
     }
 }
 
@@ -297,11 +268,8 @@ mod tests {
         ds64.extend([0; 4]);
         let format = fmt(1, 2, 96_000, 6, 24);
         for kind in [b"RF64", b"BW64"] {
-            let chunks: [(&[u8; 4], u32, &[u8]); 3] = [
-                (b"ds64", 28, &ds64),
-                (b"fmt ", 16, &format),
-                (b"data", u32::MAX, &[]),
-            ];
+            let chunks: [(&[u8; 4], u32, &[u8]); 3] =
+                [(b"ds64", 28, &ds64), (b"fmt ", 16, &format), (b"data", u32::MAX, &[])];
             let header = parsed(&file(kind, u32::MAX, &chunks), data_bytes + 80).unwrap();
             assert_eq!((header.frames, header.data_start), (data_bytes / 6, 80));
             assert!(!header.truncated);
@@ -320,11 +288,8 @@ mod tests {
             (50, 12, 3, false),
             (50, 400, 5, true),
         ] {
-            let chunks: [(&[u8; 4], u32, &[u8]); 3] = [
-                (b"LIST", 3, b"abc\0"),
-                (b"fmt ", 16, &format),
-                (b"data", size, &[0; 20]),
-            ];
+            let chunks: [(&[u8; 4], u32, &[u8]); 3] =
+                [(b"LIST", 3, b"abc\0"), (b"fmt ", 16, &format), (b"data", size, &[0; 20])];
             let bytes = file(b"RIFF", riff, &chunks);
             let header = parsed(&bytes, bytes.len() as u64).unwrap();
             let got = (header.frames, header.truncated, header.data_start);

@@ -59,11 +59,7 @@ impl WavSink {
     /// The whole header up to the first sample, for as many frames as there are now.
     fn header(&self) -> Vec<u8> {
         let format = self.format();
-        let fact: u32 = if self.depth.integer_bits().is_none() {
-            12
-        } else {
-            0
-        };
+        let fact: u32 = if self.depth.integer_bits().is_none() { 12 } else { 0 };
         let length = 12 + 8 + DS64_BYTES + 8 + format.len() as u32 + fact + 8;
         let data = self.data_bytes();
         let riff = u64::from(length) - 8 + data + (data & 1);
@@ -76,14 +72,8 @@ impl WavSink {
         h.extend(b"WAVE");
         h.extend(if is_64 { b"ds64" } else { b"JUNK" });
         h.extend(DS64_BYTES.to_le_bytes());
-        let counts = if is_64 {
-            [riff, data, self.frames]
-        } else {
-            [0; 3]
-        };
-        counts
-            .iter()
-            .for_each(|count| h.extend(count.to_le_bytes()));
+        let counts = if is_64 { [riff, data, self.frames] } else { [0; 3] };
+        counts.iter().for_each(|count| h.extend(count.to_le_bytes()));
         h.extend([0; 4]); // no table of further long chunks
         h.extend(b"fmt ");
         h.extend((format.len() as u32).to_le_bytes());
@@ -102,26 +92,17 @@ impl WavSink {
     /// usual places, extensible for all else, as the specification asks. sox reads no 20-bit PCM in
     /// any form (WAV or FLAC); ffmpeg and libsndfile read this one.
     fn format(&self) -> Vec<u8> {
-        let WriteSpec {
-            sample_rate,
-            channels,
-            channel_mask,
-        } = self.spec;
+        let WriteSpec { sample_rate, channels, channel_mask } = self.spec;
         let bytes = self.depth.container_bytes();
-        let tag = if self.depth.integer_bits().is_some() {
-            TAG_PCM
-        } else {
-            TAG_FLOAT
-        };
+        let tag = if self.depth.integer_bits().is_some() { TAG_PCM } else { TAG_FLOAT };
         let usual_mask = match channels {
             1 => 0x4,
             2 => 0x3,
             _ => 0,
         };
         let mask = channel_mask.unwrap_or(usual_mask);
-        let extensible = channels > 2
-            || mask != usual_mask
-            || matches!(self.depth, BitDepth::I20 | BitDepth::I24);
+        let extensible =
+            channels > 2 || mask != usual_mask || matches!(self.depth, BitDepth::I20 | BitDepth::I24);
         let block = (channels * bytes) as u16;
 
         let mut f = Vec::with_capacity(40);
@@ -191,15 +172,8 @@ impl Sink for WavSink {
         self.out.seek(SeekFrom::Start(0))?;
         self.out.write_all(&header)?;
         self.out.flush()?;
-        let (clipped, not_numbers) = self
-            .quantiser
-            .as_ref()
-            .map_or((0, 0), |q| (q.clipped, q.not_numbers));
-        Ok(Totals {
-            frames: self.frames,
-            clipped,
-            not_numbers,
-        })
+        let (clipped, not_numbers) = self.quantiser.as_ref().map_or((0, 0), |q| (q.clipped, q.not_numbers));
+        Ok(Totals { frames: self.frames, clipped, not_numbers })
     }
 }
 
@@ -215,10 +189,7 @@ mod tests {
     }
 
     fn write(path: &Path, spec: WriteSpec, depth: BitDepth, dither: bool, planes: &[&[f64]]) {
-        let options = WriteOptions {
-            dither,
-            ..Default::default()
-        };
+        let options = WriteOptions { dither, ..Default::default() };
         let mut writer = AudioWriter::create(path, spec, depth, options).unwrap();
         // In uneven pieces: the result must not depend on them.
         let (a, b): (Vec<_>, Vec<_>) = planes.iter().map(|p| p.split_at(p.len() / 3)).unzip();
@@ -234,34 +205,19 @@ mod tests {
             (BitDepth::I16, 32768.0, Encoding::Int { bits: 16 }),
             (BitDepth::I20, 524_288.0, Encoding::Int { bits: 20 }),
             (BitDepth::I24, 8_388_608.0, Encoding::Int { bits: 24 }),
-            (
-                BitDepth::F32,
-                f64::from(1 << 20),
-                Encoding::Float { bits: 32 },
-            ),
-            (
-                BitDepth::F64,
-                f64::from(1 << 30),
-                Encoding::Float { bits: 64 },
-            ),
+            (BitDepth::F32, f64::from(1 << 20), Encoding::Float { bits: 32 }),
+            (BitDepth::F64, f64::from(1 << 30), Encoding::Float { bits: 64 }),
         ] {
             for (channels, frames) in [(1, 1), (1, 10_001), (2, 4096), (6, 333), (64, 20)] {
                 for name in ["a.wav", "a.rf64"] {
                     let plane = |c: usize| -> Vec<f64> {
-                        let sample =
-                            |n: usize| ((n * 7919 + c * 104_729) % 65_536) as f64 - 32_768.0;
-                        (0..frames)
-                            .map(|n| sample(n) * (scale / 32768.0).floor() / scale)
-                            .collect()
+                        let sample = |n: usize| ((n * 7919 + c * 104_729) % 65_536) as f64 - 32_768.0;
+                        (0..frames).map(|n| sample(n) * (scale / 32768.0).floor() / scale).collect()
                     };
                     let planes: Vec<Vec<f64>> = (0..channels).map(plane).collect();
                     let slices: Vec<&[f64]> = planes.iter().map(Vec::as_slice).collect();
                     let mask = (channels == 6).then_some(0x3f);
-                    let spec = WriteSpec {
-                        sample_rate: 96_000,
-                        channels,
-                        channel_mask: mask,
-                    };
+                    let spec = WriteSpec { sample_rate: 96_000, channels, channel_mask: mask };
                     let path = dir.path().join(name);
                     write(&path, spec, depth, false, &slices);
                     let mut reader = open(&path).unwrap();
@@ -285,11 +241,7 @@ mod tests {
     #[test]
     fn dithered_renders_repeat_bit_for_bit() {
         let dir = tempfile::tempdir().unwrap();
-        let spec = WriteSpec {
-            sample_rate: 44_100,
-            channels: 2,
-            channel_mask: None,
-        };
+        let spec = WriteSpec { sample_rate: 44_100, channels: 2, channel_mask: None };
         let sine: Vec<f64> = (0..9999).map(|n| (f64::from(n) * 0.1).sin()).collect();
         let render = |name: &str| {
             let path = dir.path().join(name);
@@ -301,31 +253,18 @@ mod tests {
 
     #[test]
     fn sizes_switch_to_rf64_at_the_last_byte_that_32_bits_can_state() {
-        let spec = WriteSpec {
-            sample_rate: 48_000,
-            channels: 2,
-            channel_mask: None,
-        };
+        let spec = WriteSpec { sample_rate: 48_000, channels: 2, channel_mask: None };
         let mut sink = sink(spec, BitDepth::I16);
         let overhead = sink.header().len() as u64 - 8;
         let last = (MAX_RIFF_BYTES - overhead) / 4;
         sink.frames = last;
         let header = sink.header();
-        assert_eq!(
-            (&header[..4], &header[12..16]),
-            (&b"RIFF"[..], &b"JUNK"[..])
-        );
-        assert_eq!(
-            header[header.len() - 4..],
-            ((last * 4) as u32).to_le_bytes()
-        );
+        assert_eq!((&header[..4], &header[12..16]), (&b"RIFF"[..], &b"JUNK"[..]));
+        assert_eq!(header[header.len() - 4..], ((last * 4) as u32).to_le_bytes());
         for frames in [last + 1, 50 << 30] {
             sink.frames = frames;
             let header = sink.header();
-            assert_eq!(
-                (&header[..8], &header[12..16]),
-                (&b"RF64\xff\xff\xff\xff"[..], &b"ds64"[..])
-            );
+            assert_eq!((&header[..8], &header[12..16]), (&b"RF64\xff\xff\xff\xff"[..], &b"ds64"[..]));
             assert_eq!(header[20..28], (overhead + frames * 4).to_le_bytes());
             assert_eq!(header[28..36], (frames * 4).to_le_bytes());
             assert_eq!(header[36..44], frames.to_le_bytes());

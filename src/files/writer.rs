@@ -30,10 +30,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        WriteOptions {
-            dither: true,
-            seed: DEFAULT_SEED,
-        }
+        WriteOptions { dither: true, seed: DEFAULT_SEED }
     }
 }
 
@@ -107,12 +104,7 @@ impl AudioWriter {
             })
         };
         let sink = sink().map_err(|e| FileError::io(path, "write", e))?;
-        Ok(AudioWriter {
-            sink,
-            temporary,
-            path: path.into(),
-            channels: spec.channels,
-        })
+        Ok(AudioWriter { sink, temporary, path: path.into(), channels: spec.channels })
     }
 
     /// Appends one slice per channel, all of the same length.
@@ -124,15 +116,9 @@ impl AudioWriter {
                 planar.len(),
                 self.channels
             );
-            return Err(FileError::request(
-                &self.path,
-                what,
-                "pass one equal plane per channel",
-            ));
+            return Err(FileError::request(&self.path, what, "pass one equal plane per channel"));
         }
-        self.sink
-            .write(planar)
-            .map_err(|e| FileError::io(&self.path, "write", e))
+        self.sink.write(planar).map_err(|e| FileError::io(&self.path, "write", e))
     }
 
     /// Completes the header, brings everything to the disk and gives the file its name.
@@ -144,25 +130,11 @@ impl AudioWriter {
         let file = self.temporary.as_file();
         file.sync_all().map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        self.temporary
-            .persist(&path)
-            .map_err(|e| FileError::io(&path, "rename to", e.error))?;
+        self.temporary.persist(&path).map_err(|e| FileError::io(&path, "rename to", e.error))?;
         // The name itself is on the disk once its directory is.
-        File::open(directory(&path))
-            .and_then(|dir| dir.sync_all())
-            .map_err(failed)?;
-        let Totals {
-            frames,
-            clipped,
-            not_numbers,
-        } = totals;
-        Ok(WriteReport {
-            path,
-            frames,
-            bytes,
-            clipped,
-            not_numbers,
-        })
+        File::open(directory(&path)).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        let Totals { frames, clipped, not_numbers } = totals;
+        Ok(WriteReport { path, frames, bytes, clipped, not_numbers })
     }
 }
 
@@ -195,11 +167,7 @@ impl Kind {
 /// Refuses what the format cannot hold, before anything is created.
 fn check(path: &Path, kind: Kind, spec: &WriteSpec, depth: BitDepth) -> Result<(), FileError> {
     let refuse = |what: String, remedy: &str| Err(FileError::request(path, what, remedy));
-    let WriteSpec {
-        sample_rate,
-        channels,
-        channel_mask,
-    } = *spec;
+    let WriteSpec { sample_rate, channels, channel_mask } = *spec;
     if path.is_dir() {
         return refuse("it is a directory".into(), "name a file in it");
     }
@@ -207,10 +175,7 @@ fn check(path: &Path, kind: Kind, spec: &WriteSpec, depth: BitDepth) -> Result<(
         return refuse(format!("{channels} channels"), "use 1 to 64 channels");
     }
     if !(1..=MAX_SAMPLE_RATE).contains(&sample_rate) {
-        return refuse(
-            format!("{sample_rate} Hz"),
-            "use a rate from 1 to 1536000 Hz",
-        );
+        return refuse(format!("{sample_rate} Hz"), "use a rate from 1 to 1536000 Hz");
     }
     if channel_mask.is_some_and(|mask| mask.count_ones() as usize != channels) {
         let what = format!("the channel mask does not name {channels} speakers");
@@ -224,16 +189,10 @@ fn check(path: &Path, kind: Kind, spec: &WriteSpec, depth: BitDepth) -> Result<(
         return refuse(what, "choose 16, 20 or 24 bits, or write .wav");
     }
     if channels > 8 {
-        return refuse(
-            format!("FLAC holds 8 channels, not {channels}"),
-            "write .wav",
-        );
+        return refuse(format!("FLAC holds 8 channels, not {channels}"), "write .wav");
     }
     if sample_rate > 655_350 {
-        return refuse(
-            format!("FLAC holds rates up to 655350 Hz, not {sample_rate}"),
-            "write .wav",
-        );
+        return refuse(format!("FLAC holds rates up to 655350 Hz, not {sample_rate}"), "write .wav");
     }
     Ok(())
 }
@@ -250,11 +209,7 @@ fn directory(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
-    const STEREO: WriteSpec = WriteSpec {
-        sample_rate: 48_000,
-        channels: 2,
-        channel_mask: None,
-    };
+    const STEREO: WriteSpec = WriteSpec { sample_rate: 48_000, channels: 2, channel_mask: None };
 
     fn create(path: &Path, spec: WriteSpec, depth: BitDepth) -> Result<AudioWriter, FileError> {
         AudioWriter::create(path, spec, depth, WriteOptions::default())
@@ -262,9 +217,7 @@ mod tests {
 
     fn names(dir: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(dir).unwrap();
-        entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]
@@ -276,17 +229,11 @@ mod tests {
             let mut writer = create(&path, STEREO, BitDepth::I24).unwrap();
             writer.write(&[&[0.5; 100_000], &[0.25; 100_000]]).unwrap();
             let during = names(dir.path());
-            assert!(
-                during.len() == 2 && during.iter().any(|n| n.starts_with('.')),
-                "{during:?}"
-            );
+            assert!(during.len() == 2 && during.iter().any(|n| n.starts_with('.')), "{during:?}");
             drop(writer);
             assert_eq!(names(dir.path()), [name]);
             assert_eq!(std::fs::read(&path).unwrap(), b"old");
-            let report = create(&path, STEREO, BitDepth::I24)
-                .unwrap()
-                .finish()
-                .unwrap();
+            let report = create(&path, STEREO, BitDepth::I24).unwrap().finish().unwrap();
             assert_eq!(report.bytes, std::fs::metadata(&path).unwrap().len());
             assert_eq!(names(dir.path()), [name]);
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
@@ -298,54 +245,23 @@ mod tests {
     #[test]
     fn impossible_outputs_are_refused_with_the_remedy_before_anything_is_made() {
         let dir = tempfile::tempdir().unwrap();
-        let spec = |sample_rate, channels| WriteSpec {
-            sample_rate,
-            channels,
-            channel_mask: None,
-        };
+        let spec = |sample_rate, channels| WriteSpec { sample_rate, channels, channel_mask: None };
         for (name, spec, depth, expected) in [
             ("a.mp3", STEREO, BitDepth::I16, ".wav, .rf64, .flac"),
             ("a", STEREO, BitDepth::I16, ".wav, .rf64, .flac"),
-            (
-                "a.flac",
-                STEREO,
-                BitDepth::F32,
-                "16, 20 or 24 bits, or write .wav",
-            ),
-            (
-                "a.flac",
-                spec(48_000, 9),
-                BitDepth::I16,
-                "8 channels, not 9; write .wav",
-            ),
+            ("a.flac", STEREO, BitDepth::F32, "16, 20 or 24 bits, or write .wav"),
+            ("a.flac", spec(48_000, 9), BitDepth::I16, "8 channels, not 9; write .wav"),
             ("a.flac", spec(700_000, 2), BitDepth::I16, "655350 Hz"),
             ("a.wav", spec(48_000, 0), BitDepth::I16, "1 to 64 channels"),
             ("a.wav", spec(0, 2), BitDepth::I16, "1 to 1536000 Hz"),
-            (
-                "a.wav",
-                WriteSpec {
-                    channel_mask: Some(7),
-                    ..STEREO
-                },
-                BitDepth::I16,
-                "one bit per",
-            ),
+            ("a.wav", WriteSpec { channel_mask: Some(7), ..STEREO }, BitDepth::I16, "one bit per"),
         ] {
             let error = create(&dir.path().join(name), spec, depth).err().unwrap();
-            assert!(
-                !error.is_io() && error.to_string().contains(expected),
-                "{error}"
-            );
+            assert!(!error.is_io() && error.to_string().contains(expected), "{error}");
         }
         assert!(names(dir.path()).is_empty());
-        let error = create(&dir.path().join("no/a.wav"), STEREO, BitDepth::I16)
-            .err()
-            .unwrap();
-        assert_eq!(
-            error.io_kind(),
-            Some(std::io::ErrorKind::NotFound),
-            "{error}"
-        );
+        let error = create(&dir.path().join("no/a.wav"), STEREO, BitDepth::I16).err().unwrap();
+        assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound), "{error}");
     }
 
     #[test]
@@ -362,14 +278,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a.wav", "a.flac"] {
             let mut writer = create(&dir.path().join(name), STEREO, BitDepth::I16).unwrap();
-            writer
-                .write(&[&[1.5, 0.0, f64::NAN], &[-2.0, 0.5, 0.9]])
-                .unwrap();
+            writer.write(&[&[1.5, 0.0, f64::NAN], &[-2.0, 0.5, 0.9]]).unwrap();
             let report = writer.finish().unwrap();
-            assert_eq!(
-                (report.frames, report.clipped, report.not_numbers),
-                (3, 2, 1)
-            );
+            assert_eq!((report.frames, report.clipped, report.not_numbers), (3, 2, 1));
         }
     }
 
@@ -380,8 +291,7 @@ mod tests {
         for (limit, kind) in [(10_000, b"RF64"), (MAX_RIFF_BYTES, b"RIFF")] {
             let options = WriteOptions::default();
             let depth = BitDepth::F64;
-            let mut writer =
-                AudioWriter::create_with_limit(&path, STEREO, depth, options, limit).unwrap();
+            let mut writer = AudioWriter::create_with_limit(&path, STEREO, depth, options, limit).unwrap();
             let ramp: Vec<f64> = (0..2000).map(f64::from).collect();
             writer.write(&[&ramp, &ramp]).unwrap();
             writer.finish().unwrap();
