@@ -6,7 +6,14 @@
 //! | [`audio`] | who drives the engine: JACK, the built-in clock, the offline renderer |
 //! | [`files`] | audio files in and out |
 //! | [`control`] | the one writer |
+//! | [`racks`] | the racks that come with the program |
+//! | [`cli`] | the command line `lathe`, one file per verb |
+//! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
 pub mod audio;
+pub mod cli;
 pub mod control;
+pub mod exit;
 pub mod files;
+pub mod racks;
+pub mod signals;

@@ -140,12 +140,24 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// Frames of a ramp of `ms` milliseconds: what a change takes when nobody says otherwise is 20 ms.
+/// Frames of a ramp of `ms` milliseconds.
 pub fn ramp_frames(ms: f64, sample_rate: u32) -> u32 {
     libm::round(ms * f64::from(sample_rate) / 1000.0).clamp(0.0, 1e9) as u32
 }
 
 /// Milliseconds that a change of a gliding parameter takes when nobody says otherwise.
 pub const GLIDE_MS: f64 = 20.0;
+
+/// Levels travel at most this many dB in [`GLIDE_MS`]; larger moves take longer in proportion.
+const GLIDE_DB: f64 = 18.0;
+
+/// Frames that a change of a gliding parameter from one value to another takes when nobody says otherwise.
+pub fn glide_frames(spec: &ParamSpec, from: f64, to: f64, sample_rate: u32) -> u32 {
+    let far = match spec.scale {
+        param::Scale::Decibel => (to - from).abs() / GLIDE_DB,
+        _ => 1.0,
+    };
+    ramp_frames(GLIDE_MS * far.max(1.0), sample_rate)
+}
 
 const _: () = assert!(QUANTUM == 64, "the latencies stated in the documents assume 64 frames");
