@@ -12,7 +12,7 @@ mod erased;
 pub mod gain;
 
 pub use block::{Block, Glides, Ramp};
-pub use channels::{Format, Layout, Role};
+pub use channels::{Format, Layout, NAMED, Role};
 pub use erased::{AnyKind, AnyUnit, Erased};
 
 use crate::dsp::QUANTUM;
