@@ -32,7 +32,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     if args.schema {
-        let schema = rack::schema();
+        let schema = rack::schema::schema();
         println!("{}", serde_json::to_string_pretty(&schema).unwrap_or_default());
         return Ok(());
     }
@@ -53,7 +53,7 @@ fn check(path: &Path, args: &Args) -> Result<bool, Failure> {
         Ok(loaded) => loaded,
         Err(errors) => {
             if args.json {
-                super::print_json(&json!({ "file": name, "ok": false, "errors": errors.to_json() }));
+                super::print_json(&json!({ "file": name, "ok": false, "errors": errors.diagnostics }));
             } else {
                 eprintln!("{}", errors.render(color));
             }

@@ -261,10 +261,17 @@ impl Crossover {
             return;
         }
         if let Some(points) = self.next.take().filter(|p| *p != self.now.points) {
-            self.coming.points = points;
+            // Near the old frequency the old state is the best guess; far from it, it would ring.
+            let near = |p: usize| {
+                let (old, new) = (self.now.points.coef[p][0].g, points.coef[p][0].g);
+                old < 2.0 * new && new < 2.0 * old
+            };
             for (to, from) in self.coming.state.iter_mut().zip(&self.now.state) {
-                *to = *from;
+                for (p, (to, from)) in to.iter_mut().zip(from).enumerate() {
+                    *to = if near(p) { *from } else { PointState::default() };
+                }
             }
+            self.coming.points = points;
             self.exchanging = true;
             self.wait = points.settle.next_multiple_of(QUANTUM as u32);
             self.fade = Quintic::at(0.0);

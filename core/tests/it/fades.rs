@@ -147,3 +147,54 @@ fn structural_steps_fade_between_the_steady_renders() {
     }
     assert!(over.is_empty(), "{}", over.join("\n"));
 }
+
+/// Steps of designed parameters whose new design settles within 5 ms (0.1 dB) or slower (1.5 dB).
+#[test]
+fn exchanges_fade_between_the_steady_renders() {
+    let mut over = Vec::new();
+    for slot in all_working() {
+        for (symbol, from, to) in exchanges(&name(&slot)) {
+            let a = rack("stereo", vec![slot.clone().with(symbol, *from)]);
+            let b = rack("stereo", vec![slot.clone().with(symbol, *to)]);
+            let tau = Rig::new(&b, RATE).spec.steps.iter().map(|s| s.time_constant).fold(0.0, f64::max);
+            let allowed = if tau <= 0.005 { 0.1 } else { 1.5 };
+            for (signal, x) in signals(96_000) {
+                let f = renders(&a, &b, Some((symbol, *to)), &x);
+                println!("{}/{symbol} {from} to {to} on {signal}: {:.3} dB", name(&slot), f.error_db);
+                if f.error_db > allowed || f.back > 0.02 {
+                    over.push(format!(
+                        "{}/{symbol} {from} to {to} on {signal} (time constant {:.1} ms): {:.3} dB, w back by {:.3}",
+                        name(&slot),
+                        1000.0 * tau,
+                        f.error_db,
+                        f.back
+                    ));
+                }
+            }
+        }
+    }
+    assert!(over.is_empty(), "{}", over.join("\n"));
+}
+
+/// Designed steps to measure, by unit.
+fn exchanges(unit: &str) -> &'static [(&'static str, f64, f64)] {
+    match unit {
+        "bands" => &[
+            ("freq1", 120.0, 200.0),
+            ("freq2", 800.0, 1500.0),
+            ("freq1", 200.0, 60.0),
+            ("freq3", 5000.0, 9000.0),
+        ],
+        "equalizer" => &[
+            ("band1/gain", -12.0, 12.0),
+            ("band1/freq", 200.0, 2000.0),
+            ("band1/freq", 2000.0, 60.0),
+            ("band1/q", 0.5, 8.0),
+            ("band1/on", 1.0, 0.0),
+            ("band1/shape", 0.0, 3.0),
+            ("band1/channel", 0.0, 3.0),
+        ],
+        "gain" => &[("balance", -50.0, 80.0)],
+        _ => &[],
+    }
+}
