@@ -148,27 +148,44 @@ fn the_callback_allocates_and_frees_nothing() {
     }
 }
 
-/// The proof that the test above can fail: a unit that allocates is caught by the same count.
+/// Input that allocates while it is read, inside the callback.
+struct Planted;
+
+impl lathe_core::engine::Ports for Planted {
+    fn read(&mut self, _: usize, _: usize, into: &mut [f64]) {
+        into.copy_from_slice(&std::hint::black_box(vec![0.0; into.len()]));
+    }
+    fn write_main(&mut self, _: usize, _: usize, _: &[f64]) {}
+    fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
+}
+
+/// Runs one callback with the planted allocation in it.
+fn run_planted() -> u64 {
+    let mut rig = Rig::new(&rack("mono", vec![]), 48_000);
+    INSIDE.with(|i| i.set(true));
+    rig.periods.run(64, &mut Planted);
+    INSIDE.with(|i| i.set(false));
+    COUNT.with(Cell::get)
+}
+
+/// The proof that the test above can fail: an allocation in the callback is caught by the same count,
+/// and under the real-time sanitizer it ends the process with a report.
 #[test]
 fn a_planted_allocation_is_caught() {
-    use lathe_core::units::{AnyUnit, Block, Readings};
-    struct Leaky;
-    impl AnyUnit for Leaky {
-        fn exchange(&mut self, _: &mut (dyn std::any::Any + Send), _: usize) {}
-        fn process(&mut self, block: &mut Block<'_>) {
-            std::hint::black_box(vec![block.audio.len()]);
-        }
-        fn reset(&mut self) {}
-        fn latency(&self) -> usize {
-            0
-        }
-        fn readings(&self, _: &mut Readings) {}
+    if std::env::var_os("LATHE_PLANT").is_some() {
+        run_planted();
+        return;
     }
-    let mut unit = Leaky;
-    let glides = lathe_core::units::Glides::default();
-    let mut audio = vec![[0.0; 64]];
-    INSIDE.with(|i| i.set(true));
-    AnyUnit::process(&mut unit, &mut Block::new(&mut audio, None, &glides));
-    INSIDE.with(|i| i.set(false));
-    assert_eq!(COUNT.with(Cell::get), 2, "one allocation, one free");
+    if std::env::var_os("LATHE_RTSAN").is_none() {
+        assert_eq!(run_planted(), 2, "one allocation, one free");
+        return;
+    }
+    let out = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_planted_allocation_is_caught", "--nocapture"])
+        .env("LATHE_PLANT", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && said.contains("RealtimeSanitizer"), "{}: {said}", out.status);
+    println!("caught: {}", said.lines().find(|l| l.contains("ERROR")).unwrap_or(""));
 }

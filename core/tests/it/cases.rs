@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Racks to measure: every unit of the catalog and every split, neutral, working, and at random.
 
+#![allow(dead_code, reason = "shared by two test binaries")]
+
 use lathe_core::param::{Motion, ParamKind};
 use lathe_core::rack::plan::{BranchPlan, RackPlan, SlotPlan};
 use lathe_core::rack::split::SplitKind;

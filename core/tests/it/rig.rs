@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A test rig around one engine: feed it signals, command it, measure what comes out.
 
+#![allow(dead_code, reason = "shared by two test binaries")]
+
 use std::sync::Arc;
 
 use lathe_core::dsp::{Frames, QUANTUM};
