@@ -9,6 +9,7 @@
 mod block;
 mod channels;
 pub mod compressor;
+pub mod equalizer;
 mod erased;
 pub mod gain;
 pub mod limiter;
@@ -23,8 +24,12 @@ use crate::dsp::QUANTUM;
 use crate::param::{self, ParamIndex, ParamSpec, ParamTable, Repeat, Values};
 
 /// Every kind of unit there is, in the order in which they are listed to people.
-pub static CATALOG: &[&dyn AnyKind] =
-    &[&Erased::<gain::Gain>::NEW, &Erased::<compressor::Compressor>::NEW, &Erased::<limiter::Limiter>::NEW];
+pub static CATALOG: &[&dyn AnyKind] = &[
+    &Erased::<gain::Gain>::NEW,
+    &Erased::<equalizer::Equalizer>::NEW,
+    &Erased::<compressor::Compressor>::NEW,
+    &Erased::<limiter::Limiter>::NEW,
+];
 
 /// The kind with this symbol.
 pub fn find(symbol: &str) -> Option<&'static dyn AnyKind> {
