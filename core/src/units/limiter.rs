@@ -157,7 +157,8 @@ impl Kind for Limiter {
     }
 
     fn time_constant(_: &Format, values: &Values) -> f64 {
-        values.get(P::Release) / 1000.0
+        // A peak is remembered through lookahead and hold before its release begins.
+        (values.get(P::Release) + values.get(P::Hold) + values.get(P::Lookahead)) / 1000.0
     }
 }
 

@@ -159,7 +159,7 @@ pub fn ramp_frames(ms: f64, sample_rate: u32) -> u32 {
 pub const GLIDE_MS: f64 = 20.0;
 
 /// Levels travel at most this many dB in [`GLIDE_MS`]; larger moves take longer in proportion.
-const GLIDE_DB: f64 = 18.0;
+const GLIDE_DB: f64 = 12.0;
 
 /// Frames that a change of a gliding parameter from one value to another takes when nobody says otherwise.
 pub fn glide_frames(spec: &ParamSpec, from: f64, to: f64, sample_rate: u32) -> u32 {
