@@ -6,8 +6,10 @@
 
 pub mod crossover;
 pub mod delay;
+pub mod filters;
 pub mod math;
 pub mod ramp;
+pub mod svf;
 
 /// Frames in the one slice of audio every unit sees, at absolute multiples of itself.
 pub const QUANTUM: usize = 64;

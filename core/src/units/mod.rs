@@ -8,6 +8,7 @@
 
 mod block;
 mod channels;
+pub mod equalizer;
 mod erased;
 pub mod gain;
 
@@ -19,7 +20,7 @@ use crate::dsp::QUANTUM;
 use crate::param::{self, ParamIndex, ParamSpec, ParamTable, Repeat, Values};
 
 /// Every kind of unit there is, in the order in which they are listed to people.
-pub static CATALOG: &[&dyn AnyKind] = &[&Erased::<gain::Gain>::NEW];
+pub static CATALOG: &[&dyn AnyKind] = &[&Erased::<gain::Gain>::NEW, &Erased::<equalizer::Equalizer>::NEW];
 
 /// The kind with this symbol.
 pub fn find(symbol: &str) -> Option<&'static dyn AnyKind> {
