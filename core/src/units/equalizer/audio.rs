@@ -41,7 +41,7 @@ const SLOW_MS: f64 = 5.0;
 const NEAR: f64 = 2.0;
 
 /// Share of the unheard run in which bands rise, turn and take over; the rest is for settling.
-const RISE: f64 = 0.25;
+const RISE: f64 = 0.5;
 
 /// How a band of the coming cascade begins; see the top of the file.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -23,7 +23,7 @@ pub const BANDS: usize = 8;
 
 crate::params! {
     pub enum P {
-        Output = param::float("output", "Output", param::Unit::Decibel, (-24.0, 24.0), 0.0).step(0.1)
+        Output = param::float("output", "Output", param::Unit::Decibel, (-24.0, 18.0), 0.0).step(0.1)
             .doc("Level change after the last band."),
     }
 }
