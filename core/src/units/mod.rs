@@ -8,8 +8,12 @@
 
 mod block;
 mod channels;
+pub mod compressor;
 mod erased;
 pub mod gain;
+pub mod limiter;
+#[cfg(test)]
+mod rig;
 
 pub use block::{Block, Glides, Ramp};
 pub use channels::{Format, Layout, NAMED, Role};
@@ -19,7 +23,8 @@ use crate::dsp::QUANTUM;
 use crate::param::{self, ParamIndex, ParamSpec, ParamTable, Repeat, Values};
 
 /// Every kind of unit there is, in the order in which they are listed to people.
-pub static CATALOG: &[&dyn AnyKind] = &[&Erased::<gain::Gain>::NEW];
+pub static CATALOG: &[&dyn AnyKind] =
+    &[&Erased::<gain::Gain>::NEW, &Erased::<compressor::Compressor>::NEW, &Erased::<limiter::Limiter>::NEW];
 
 /// The kind with this symbol.
 pub fn find(symbol: &str) -> Option<&'static dyn AnyKind> {
