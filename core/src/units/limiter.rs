@@ -157,7 +157,7 @@ impl Kind for Limiter {
     }
 
     fn time_constant(_: &Format, values: &Values) -> f64 {
-        // A peak is remembered through lookahead and hold before its release begins.
+        // What was let in at the start is held before it is released.
         (values.get(P::Release) + values.get(P::Hold) + values.get(P::Lookahead)) / 1000.0
     }
 }
