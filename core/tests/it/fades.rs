@@ -44,7 +44,7 @@ fn fit(y: &[Vec<f64>], a: &[Vec<f64>], b: &[Vec<f64>]) -> Fade {
             loud += a * a + b * b;
         }
         let det = s0 * s2 - s1 * s1;
-        let clear = s0 > 1e-4 * loud && det > 1e-9 * s0 * s0;
+        let clear = s0 > 2e-5 * loud && det > 1e-9 * s0 * s0;
         let (u, v) = if clear { ((r0 * s2 - r1 * s1) / det, (s0 * r1 - s1 * r0) / det) } else { (high, 0.0) };
         let (mut got, mut fitted) = (0.0, 0.0);
         for (t, a, b, y) in rows() {
