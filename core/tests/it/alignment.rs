@@ -169,6 +169,9 @@ fn latency_ms_is_kept_or_refused() {
         plan.latency_ms = Some(4.0);
         let Err(e) = lathe_core::engine::build(&plan, rate) else { panic!("5 ms fit into 4") };
         let text = e.to_string();
-        assert!(text.contains(" ms) exceeds latency_ms = 4") && text.contains("raise latency_ms to 5.0"), "{text}");
+        assert!(
+            text.contains(" ms) exceeds latency_ms = 4") && text.contains("raise latency_ms to 5.0"),
+            "{text}"
+        );
     }
 }
