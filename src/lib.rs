@@ -6,7 +6,11 @@
 //! | [`audio`] | who drives the engine: JACK, the built-in clock, the offline renderer |
 //! | [`files`] | audio files in and out |
 //! | [`control`] | the one writer |
+//! | [`settings`] | the machine's settings, `config/lathed.toml` |
+//! | [`daemon`] | start order, stop order, signals, reload |
 
 pub mod audio;
 pub mod control;
+pub mod daemon;
 pub mod files;
+pub mod settings;

@@ -72,6 +72,11 @@ impl Control {
         self.plan = plan;
         self.revision += 1;
         let (link, audio) = link();
+        if let Some(earlier) = &self.running {
+            // Panic is latched through every rebuild.
+            let panic = earlier.link.status.panic.load(std::sync::atomic::Ordering::Relaxed);
+            link.status.panic.store(panic, std::sync::atomic::Ordering::Relaxed);
+        }
         self.running = Some(Running { spec: built.spec.clone(), link, installing: false });
         Ok(Engine::new(built, audio))
     }
