@@ -50,10 +50,10 @@ pub struct Flags {
     /// Loop this audio file through the built-in clock, at the file's rate
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
-    /// Sample rate of the built-in clock [default: 48000]
+    /// Sample rate of the built-in clock, which it implies [default: 48000]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(8_000..=768_000))]
     pub rate: Option<u32>,
-    /// Frames per period of the built-in clock, 16 to 8192 [default: 256]
+    /// Frames per period of the built-in clock, which it implies; 16 to 8192 [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=8192))]
     pub period: Option<u32>,
     /// The JACK server, as in `jackd -n NAME`
@@ -180,11 +180,13 @@ fn built_in_rack() -> Option<RackPlan> {
 
 /// Flags win over the settings; `auto` is decided here, once.
 fn choose_backend(flags: &Flags, settings: &Settings) -> Result<Backend, Failure> {
-    let choice = match (flags.backend, &flags.input) {
-        (Some(BackendChoice::Jack), Some(_)) => usage("--input plays a file on the built-in clock", "jack"),
-        (Some(choice), None) => choice,
+    let choice = flags.backend.unwrap_or(settings.audio.backend);
+    let choice = match (choice, &flags.input) {
+        (BackendChoice::Jack, Some(_)) => {
+            usage("--input plays a file on the built-in clock: add --backend clock", "jack")
+        }
         (_, Some(_)) => BackendChoice::Clock,
-        (None, None) => settings.audio.backend,
+        (choice, None) => choice,
     };
     let for_clock = flags.rate.map(|_| "--rate").or(flags.period.map(|_| "--period"));
     let choice = match choice {

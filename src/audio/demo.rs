@@ -52,7 +52,7 @@ impl Demo {
         let bass = self.bass(t, beat, root);
         let pads = self.chord(t, beat, root, minor);
         let lead = if bar >= BARS / 2 { self.lead(t, beat, root, minor) } else { [0.0; 2] };
-        let mix = |c: usize| 0.42 * (drums[c] + bass + pads[c] + lead[c]);
+        let mix = |c: usize| 0.31 * (drums[c] + bass + pads[c] + lead[c]);
         [mix(0), mix(1)]
     }
 
@@ -104,7 +104,7 @@ impl Demo {
             out[0] += (1.0 - place) * self.wave(&self.pad, (hz * 0.998) * t);
             out[1] += place * self.wave(&self.pad, (hz * 1.002) * t + 0.31);
         }
-        out.map(|x| 0.16 * x * shape * duck)
+        out.map(|x| 0.19 * x * shape * duck)
     }
 
     /// Plucked sixteenths that wander from side to side.

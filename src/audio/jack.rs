@@ -27,6 +27,8 @@ pub const MAX_PORTS: usize = 64;
 const BACKOFF_MS: [u64; 3] = [50, 100, 250];
 /// How often the session looks around.
 const POLL: Duration = Duration::from_millis(20);
+/// A server that takes longer to answer is taken for hung.
+pub const ANSWER: Duration = Duration::from_secs(1);
 const SEE_EVERY: Duration = Duration::from_millis(100);
 const CONNECT_EVERY: Duration = Duration::from_millis(500);
 
@@ -176,10 +178,16 @@ impl Session {
     }
 }
 
-/// True if a JACK server answers. Opens a client and closes it again.
+/// True if a JACK server answers within a second. Opens a client and closes it again.
 pub fn server_answers() -> bool {
     jack::set_logger(jack::LoggerType::None);
-    Client::new("lathe-probe", ClientOptions::NO_START_SERVER).is_ok()
+    let (say, heard) = channel();
+    // A server that hangs would hold this thread for ever.
+    let probe = std::thread::Builder::new().name("jack-probe".into()).spawn(move || {
+        let client = Client::new("lathe-probe", ClientOptions::NO_START_SERVER);
+        let _ = say.send(client.is_ok());
+    });
+    probe.is_ok() && heard.recv_timeout(ANSWER).unwrap_or(false)
 }
 
 /// From open to close. Returns the connections to remember, `None` if there never was a client.

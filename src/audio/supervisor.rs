@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::{Clock, DEFAULT_PERIOD, DEFAULT_RATE, age_limit};
 use super::connections::Pair;
-use super::jack::{Phase, PortNames, Session, SessionSettings};
+use super::jack::{ANSWER, Phase, PortNames, Session, SessionSettings};
 use super::seat::{Seat, Seated};
 use super::source::{DemoSource, FileSource, Source};
 use crate::control::Control;
@@ -170,6 +170,9 @@ struct Body {
     session: Option<Session>,
     place: Place,
     pulse: Pulse,
+    clock_pulse: Pulse,
+    /// The rack as it is cannot be built; since the last attempt.
+    missing: Option<Instant>,
     hung: bool,
     /// Cycles of the session when it was found hung.
     hung_at: u64,
@@ -197,6 +200,8 @@ impl Body {
             session: None,
             place: Place::Clock,
             pulse: Pulse::new(),
+            clock_pulse: Pulse::new(),
+            missing: None,
             hung: false,
             hung_at: 0,
             origins: 0,
@@ -208,33 +213,27 @@ impl Body {
     }
 
     fn begin(&mut self) -> anyhow::Result<()> {
-        match &self.backend {
-            Backend::Clock { rate, period, input } => {
-                let layout = self.shared.control().plan().layout.clone();
-                let (source, rate) = match input {
-                    Some(path) => {
-                        let file = FileSource::open(path)?;
-                        let rate = file.rate();
-                        (Source::File(file), rate)
-                    }
-                    None => {
-                        let rate = rate.unwrap_or(DEFAULT_RATE);
-                        (Source::Demo(DemoSource::new(rate, &layout)), rate)
-                    }
-                };
-                let period = *period;
-                self.start_clock(source, rate, period)?;
-                let seated = self.build(rate)?;
-                self.seat_in_clock(seated);
-            }
-            Backend::Jack { .. } => {
-                self.start_clock(Source::Silence, DEFAULT_RATE, DEFAULT_PERIOD)?;
-                let seated = self.build(DEFAULT_RATE)?;
-                self.seat_in_clock(seated);
-                self.start_session();
-            }
-        }
+        let (rate, period) = match &self.backend {
+            Backend::Clock { rate, period, input: None } => (rate.unwrap_or(DEFAULT_RATE), *period),
+            Backend::Clock { period, input: Some(path), .. } => (FileSource::open(path)?.rate(), *period),
+            Backend::Jack { .. } => (DEFAULT_RATE, DEFAULT_PERIOD),
+        };
+        let seated = self.build(rate)?;
+        let source = self.source(rate)?;
+        self.start_clock(source, rate, period)?;
+        self.seat_in_clock(seated);
+        self.start_session();
         Ok(())
+    }
+
+    /// What the clock plays.
+    fn source(&self, rate: u32) -> anyhow::Result<Source> {
+        let layout = self.shared.control().plan().layout.clone();
+        Ok(match &self.backend {
+            Backend::Clock { input: Some(path), .. } => Source::File(FileSource::open(path)?),
+            Backend::Clock { input: None, .. } => Source::Demo(DemoSource::new(rate, &layout)),
+            Backend::Jack { .. } => Source::Silence,
+        })
     }
 
     fn run(mut self) {
@@ -244,6 +243,7 @@ impl Body {
                 self.reopen();
             }
             self.mend();
+            self.watch_clock();
             self.follow_session();
             self.publish();
             std::thread::sleep(TICK);
@@ -288,29 +288,55 @@ impl Body {
                     tracing::error!("the engine is stuck in a driver that hangs; another is built");
                 }
                 self.build(rate)
-                    .inspect_err(|error| tracing::error!(%error, rate, "no engine for this sample rate"))
+                    .inspect_err(|error| {
+                        tracing::error!(%error, rate, "the rack does not run at this sample rate; silence");
+                    })
                     .ok()
             }
         }
     }
 
-    /// Replaces an engine that panicked.
+    /// Replaces an engine that panicked, or that could not be built for the rack as it was.
     fn mend(&mut self) {
         let Some((seat, rate, _)) = self.seat() else { return };
-        if !seat.is_wrecked() {
-            seat.clear_parked();
+        seat.clear_parked();
+        let wrecked = seat.is_wrecked();
+        if wrecked && self.missing.is_none() {
+            tracing::error!("the engine failed; its input passes until another is built");
+            self.lost_engines += 1;
+        }
+        let again = self.missing.is_some_and(|since| since.elapsed() > Duration::from_secs(1));
+        if !again && (!wrecked || self.missing.is_some()) {
             return;
         }
-        seat.clear_parked();
-        tracing::error!("the engine failed; its input passes until another is built");
-        self.lost_engines += 1;
         match self.build(rate) {
             Ok(seated) => {
+                self.missing = None;
                 if let Some((seat, ..)) = self.seat() {
                     drop(seat.put(seated));
                 }
             }
-            Err(error) => tracing::error!(%error, "no other engine can be built"),
+            Err(error) => {
+                if self.missing.replace(Instant::now()).is_none() {
+                    tracing::error!(%error, "no other engine can be built; trying again");
+                }
+            }
+        }
+    }
+
+    /// A clock that is stuck is left to its fate, and another is started with another engine.
+    fn watch_clock(&mut self) {
+        let Some(clock) = self.clock.as_ref().filter(|_| self.place == Place::Clock) else { return };
+        let (rate, period) = (clock.rate, clock.period);
+        if self.clock_pulse.age(clock.seat.cycles()) <= clock.age_limit() {
+            return;
+        }
+        tracing::error!("the clock hangs; another is started");
+        let Some(seated) = self.engine_for(rate) else { return };
+        let started = self.source(rate).and_then(|source| Ok(self.start_clock(source, rate, period)?));
+        match started {
+            Ok(()) => self.seat_in_clock(seated),
+            Err(error) => tracing::error!(%error, "the clock cannot be started"),
         }
     }
 
@@ -319,6 +345,7 @@ impl Body {
     fn start_clock(&mut self, source: Source, rate: u32, period: usize) -> std::io::Result<()> {
         let channels = self.shared.control().plan().layout.len();
         self.clock = Some(Clock::start(source, channels, rate, period)?);
+        self.clock_pulse = Pulse::new();
         Ok(())
     }
 
@@ -346,6 +373,7 @@ impl Body {
             remembered: std::mem::take(&mut self.remembered),
         };
         (self.origins, self.xruns.session, self.hung) = (0, 0, false);
+        self.pulse = Pulse::new();
         match Session::start(settings) {
             Ok(session) => self.session = Some(session),
             Err(error) => tracing::error!(%error, "cannot look for a JACK server; trying again"),
@@ -371,7 +399,8 @@ impl Body {
     }
 
     fn tell_waiting(&mut self, shared: &super::jack::Shared) {
-        if shared.attempts.load(Ordering::Acquire) == 0 || self.told_waiting {
+        let silent = shared.attempts.load(Ordering::Acquire) == 0;
+        if self.told_waiting || silent && self.pulse.since.elapsed() < ANSWER {
             return;
         }
         self.told_waiting = true;
@@ -386,7 +415,9 @@ impl Body {
 
     fn seat_in_session(&mut self, shared: &super::jack::Shared) {
         let rate = shared.rate.load(Ordering::Relaxed);
-        if let Some(seated) = self.engine_for(rate) {
+        let seated = self.engine_for(rate);
+        self.missing = seated.is_none().then(Instant::now);
+        if let Some(seated) = seated {
             shared.engine_latency.store(seated.engine().latency(), Ordering::Relaxed);
             drop(shared.seat.put(seated));
         }
@@ -412,6 +443,7 @@ impl Body {
             tracing::warn!(age_ms = age.as_millis() as u64, "the JACK server hangs; going on unheard");
             (self.hung, self.hung_at) = (true, cycles);
             self.fall_to_clock();
+            self.shared.ready.store(true, Ordering::Release);
         } else if self.hung && cycles > self.hung_at + 1 {
             tracing::info!("the JACK server goes on");
             self.hung = false;
@@ -448,37 +480,26 @@ impl Body {
     /// Other ports: out, and in again with another engine.
     fn reopen(&mut self) {
         fade_out(&self.shared);
-        match &self.backend {
-            Backend::Clock { .. } => {
-                let Some(Clock { rate, period, .. }) = self.clock else { return };
-                let source = self.clock.take().and_then(Clock::stop).unwrap_or(Source::Silence);
-                let layout = self.shared.control().plan().layout.clone();
-                let source = match source {
-                    Source::Demo(_) => Source::Demo(DemoSource::new(rate, &layout)),
-                    other => other,
-                };
-                let started = self.start_clock(source, rate, period).map_err(anyhow::Error::from);
-                match started.and_then(|()| Ok(self.build(rate)?)) {
-                    Ok(seated) => self.seat_in_clock(seated),
-                    Err(error) => tracing::error!(%error, "the new rack does not run"),
-                }
-            }
-            Backend::Jack { .. } => {
-                let rate = self.seat().map_or(DEFAULT_RATE, |(_, rate, _)| rate);
-                let seated = self.build(rate);
-                if let Some((seat, rate, period)) = self.seat() {
-                    drop(seat.take(age_limit(rate, period)));
-                }
-                self.stop_clock();
-                match (self.start_clock(Source::Silence, rate, DEFAULT_PERIOD), seated) {
-                    (Ok(()), Ok(seated)) => self.seat_in_clock(seated),
-                    (Err(error), _) => tracing::error!(%error, "the clock cannot be started"),
-                    (_, Err(error)) => tracing::error!(%error, "the new rack does not run"),
-                }
-                self.end_session(Duration::from_millis(500));
-                self.start_session();
-            }
+        let rate = self.seat().map_or(DEFAULT_RATE, |(_, rate, _)| rate);
+        let seated = match self.build(rate) {
+            Ok(seated) => seated,
+            Err(error) => return tracing::error!(%error, "the new rack does not run"),
+        };
+        if let Some((seat, rate, period)) = self.seat() {
+            drop(seat.take(age_limit(rate, period)));
         }
+        let period = self.clock.as_ref().map_or(DEFAULT_PERIOD, |c| c.period);
+        let played = self.clock.take().and_then(Clock::stop);
+        let source = match played {
+            Some(file @ Source::File(_)) => Ok(file),
+            _ => self.source(rate),
+        };
+        match source.and_then(|source| Ok(self.start_clock(source, rate, period)?)) {
+            Ok(()) => self.seat_in_clock(seated),
+            Err(error) => tracing::error!(%error, "the clock cannot be started"),
+        }
+        self.end_session(Duration::from_millis(500));
+        self.start_session();
     }
 
     /// Asks the session to close and waits for it that long; one that does not is left to its fate.

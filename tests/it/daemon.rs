@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lathed::files::{AudioWriter, BitDepth, WriteOptions, WriteSpec};
 
+use super::jackd::{Jackd, signal};
 use super::lathed::Lathed;
 
 fn run(args: &[&str]) -> Output {
@@ -85,6 +86,29 @@ fn the_settings_hold_unless_a_flag_says_otherwise() {
     std::fs::write(&config, "[audio]\nbackend = \"clock\"\nrate = 96000\nperiod = 64\n").unwrap();
     let daemon = Lathed::start(&["--config", config.to_str().unwrap(), "--period", "512"]);
     assert_eq!((daemon.ready("rate"), daemon.ready("period")), ("96000", "512"));
+}
+
+#[test]
+fn auto_takes_the_server_that_answers_else_the_clock() {
+    let mut server = Jackd::none();
+    let daemon = Lathed::start(&["--jack-server", server.name()]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("clock", "demo"));
+    drop(daemon);
+    server.run(48_000, 128);
+    let daemon = Lathed::start(&["--jack-server", server.name()]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("jack", "jack"));
+}
+
+#[test]
+fn a_second_term_ends_at_once_and_a_hung_server_does_not_hold_up_the_start() {
+    let server = Jackd::start(48_000, 128);
+    signal(server.pid(), "STOP");
+    let mut daemon = Lathed::on(&server, &[]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("jack", "none"));
+    daemon.signal("TERM");
+    daemon.wait_log(0, "ending");
+    daemon.signal("TERM");
+    assert!(daemon.wait(Duration::from_millis(500)).success());
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn a_killed_server_is_found_again_with_ports_and_connections() {
     let connected = |server: &Jackd, pair: (&str, &str)| server.is_connected(pair.0, pair.1).then_some(());
     wait_for("the configured pair", Duration::from_secs(5), || connected(&server, configured));
     server.connect(by_hand.0, by_hand.1);
-    let mut times = Vec::new();
+    let (mut times, mut sizes) = (Vec::new(), Vec::new());
     for n in 0..kills() {
         // Seen by the daemon's own poll before it is lost.
         std::thread::sleep(Duration::from_millis(250));
@@ -226,8 +226,14 @@ fn a_killed_server_is_found_again_with_ports_and_connections() {
         });
         assert!(daemon.is_running());
         times.push(back.elapsed().as_millis());
+        if n % 2 == 1 {
+            sizes.push(daemon.size());
+        }
     }
     println!("{} kills: ms from the server's first answer to ports and connections: {times:?}", times.len());
+    println!("(files, threads, KiB resident) after every second kill: {sizes:?}");
+    let (first, last) = (sizes.first().unwrap(), sizes.last().unwrap());
+    assert_eq!((first.0, first.1), (last.0, last.1), "files and threads grow: {sizes:?}");
     assert!(times.iter().all(|t| *t <= 1000), "within 1 s: {times:?}");
     let input = noise(2, 9600, 3);
     let (live, _) = play(&server, &daemon, &input);

@@ -108,6 +108,16 @@ impl Lathed {
         self.log().iter().filter(|l| l.contains("xruns")).count()
     }
 
+    /// Open files, threads, and resident memory in KiB.
+    pub fn size(&self) -> (usize, usize, usize) {
+        let of =
+            |dir| std::fs::read_dir(format!("/proc/{}/{dir}", self.child.id())).map_or(0, Iterator::count);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+        let resident = line.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+        (of("fd"), of("task"), resident)
+    }
+
     /// Waits for the end.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         let child = &mut self.child;
