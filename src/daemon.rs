@@ -198,6 +198,9 @@ fn choose_backend(flags: &Flags, settings: &Settings) -> Result<Backend, Failure
         usage(&format!("{flag} sets the built-in clock; a JACK server has its own"), "jack");
     }
     if choice == BackendChoice::Jack {
+        if let Some(why) = jack::library_missing() {
+            return Err(Failure::new(exit::UNAVAILABLE, format!("{why}; install it or use --backend clock")));
+        }
         let named = settings.jack.client.as_ref().map(|c| c.get_ref().clone());
         let client_name = flags.client_name.clone().or(named).unwrap_or_else(|| "lathe".into());
         return Ok(Backend::Jack { client_name, connect: settings.jack.connect.clone() });

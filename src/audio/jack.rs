@@ -6,22 +6,15 @@
 //! be leaves this thread to its fate. A server is never started.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-use jack::{AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, PortId};
-use lathe_core::dsp::QUANTUM;
-use lathe_core::engine::Frame;
-use lathe_core::rack::plan::RackPlan;
 
 use super::connections::{Connections, Graph, Pair};
 use super::jack_latency::{self, Latencies};
 use super::jack_process::{Notifications, OurPorts, Process};
-use super::seat::Seat;
-
-/// Most ports of one kind: inputs, main outputs, monitor outputs.
-pub const MAX_PORTS: usize = 64;
+pub use super::jack_shared::{MAX_PORTS, Phase, PortNames, Shared};
+use jack::{AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, PortId};
 
 /// Waits between attempts to reach a server.
 const BACKOFF_MS: [u64; 3] = [50, 100, 250];
@@ -31,113 +24,6 @@ const POLL: Duration = Duration::from_millis(20);
 pub const ANSWER: Duration = Duration::from_secs(1);
 const SEE_EVERY: Duration = Duration::from_millis(100);
 const CONNECT_EVERY: Duration = Duration::from_millis(500);
-
-/// Names of the ports to register, in channel order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortNames {
-    /// Main inputs, then sidechains.
-    pub inputs: Vec<String>,
-    pub main: Vec<String>,
-    pub monitor: Vec<String>,
-    main_inputs: usize,
-}
-
-impl PortNames {
-    pub fn new(plan: &RackPlan) -> Self {
-        let names = |prefix: &str| plan.layout.names().iter().map(|n| format!("{prefix}_{n}")).collect();
-        let mut inputs: Vec<String> = names("in");
-        let main_inputs = inputs.len();
-        for port in &plan.sidechains {
-            match port.layout.len() {
-                1 => inputs.push(format!("sidechain_{}", port.name)),
-                _ => {
-                    inputs.extend(port.layout.names().iter().map(|n| format!("sidechain_{}_{n}", port.name)))
-                }
-            }
-        }
-        PortNames { inputs, main: names("out"), monitor: names("monitor"), main_inputs }
-    }
-}
-
-/// How far a session is. Goes up only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Phase {
-    /// No server has answered yet.
-    Waiting,
-    /// Opened, ports registered, rate and period known; waits for the engine.
-    Opened,
-    /// The engine sits in the seat.
-    Seated,
-    /// Audio runs.
-    Active,
-    /// Closed; the thread has ended.
-    Over,
-}
-
-/// Between the session's thread, JACK's threads and the supervisor.
-#[derive(Default)]
-pub struct Shared {
-    pub seat: Seat,
-    phase: AtomicU8,
-    pub rate: AtomicU32,
-    pub period: AtomicU32,
-    pub xruns: AtomicU64,
-    /// Frames of the engine, without the driver's own.
-    pub engine_latency: AtomicUsize,
-    /// Latencies are to be computed anew.
-    pub recompute: AtomicBool,
-    /// The server is gone, or no longer the one that was opened.
-    pub gone: AtomicBool,
-    pub stop: AtomicBool,
-    /// Attempts that no server answered.
-    pub attempts: AtomicU64,
-    /// A server answered, but another client has our name.
-    pub name_taken: AtomicBool,
-    origin: [AtomicU64; 2],
-    origins: AtomicU64,
-}
-
-impl Shared {
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Waiting,
-            1 => Phase::Opened,
-            2 => Phase::Seated,
-            3 => Phase::Active,
-            _ => Phase::Over,
-        }
-    }
-
-    /// Goes on to `phase`, never back.
-    pub fn advance(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
-    }
-
-    /// Frames from our inputs to our outputs at the current period.
-    pub fn latency(&self) -> u32 {
-        let period = self.period.load(Ordering::Relaxed) as usize;
-        let ours = if period.is_multiple_of(QUANTUM) { 0 } else { QUANTUM };
-        (self.engine_latency.load(Ordering::Relaxed) + ours) as u32
-    }
-
-    /// Audio thread. The engine's frame `engine` went in at JACK's frame time `jack`.
-    pub fn set_origin(&self, engine: Frame, jack: u32) {
-        self.origin[0].store(engine, Ordering::Relaxed);
-        self.origin[1].store(u64::from(jack), Ordering::Relaxed);
-        self.origins.fetch_add(1, Ordering::Release);
-    }
-
-    /// The `n`th origin so far, the engine's frame and JACK's frame time of the same sample.
-    pub fn origin(&self) -> (u64, Frame, u64) {
-        let n = self.origins.load(Ordering::Acquire);
-        (n, self.origin[0].load(Ordering::Relaxed), self.origin[1].load(Ordering::Relaxed))
-    }
-
-    fn should_end(&self) -> bool {
-        self.stop.load(Ordering::Acquire) || self.gone.load(Ordering::Acquire)
-    }
-}
 
 /// What a session is to open.
 #[derive(Clone, Debug)]
@@ -178,8 +64,16 @@ impl Session {
     }
 }
 
+/// Why JACK cannot be used on this machine at all, if so.
+pub fn library_missing() -> Option<String> {
+    jack_sys::library().err().map(|error| format!("JACK's library cannot be loaded: {error}"))
+}
+
 /// True if a JACK server answers within a second. Opens a client and closes it again.
 pub fn server_answers() -> bool {
+    if library_missing().is_some() {
+        return false;
+    }
     jack::set_logger(jack::LoggerType::None);
     let (say, heard) = channel();
     // A server that hangs would hold this thread for ever.
@@ -192,6 +86,12 @@ pub fn server_answers() -> bool {
 
 /// From open to close. Returns the connections to remember, `None` if there never was a client.
 fn run(settings: &SessionSettings, shared: &Arc<Shared>) -> Option<Vec<Pair>> {
+    let most = settings.ports.inputs.len().max(settings.ports.main.len());
+    if most > MAX_PORTS {
+        tracing::error!(ports = most, "a rack can have {MAX_PORTS} ports of a kind on JACK");
+        pause(shared);
+        return None;
+    }
     let client = open(settings, shared)?;
     shared.rate.store(client.sample_rate(), Ordering::Relaxed);
     shared.period.store(client.buffer_size(), Ordering::Relaxed);
@@ -199,6 +99,7 @@ fn run(settings: &SessionSettings, shared: &Arc<Shared>) -> Option<Vec<Pair>> {
         Ok(ports) => ports,
         Err(error) => {
             tracing::error!(%error, "the ports could not be registered");
+            pause(shared);
             return None;
         }
     };
@@ -224,6 +125,14 @@ fn run(settings: &SessionSettings, shared: &Arc<Shared>) -> Option<Vec<Pair>> {
     // Waits for the server; on a server that is gone it fails at once. Either way the client is closed.
     drop(client.deactivate());
     Some(kept)
+}
+
+/// Before another session is tried after a failure that a second attempt does not mend.
+fn pause(shared: &Shared) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !shared.should_end() && Instant::now() < end {
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Tries until a server answers or the session is to stop.

@@ -6,6 +6,7 @@
 //! | [`seat`] | where an engine sits while a driver runs it, and can be taken away | both |
 //! | [`supervisor`] | owns the drivers: waits, watches, hands the engine over | supervisor |
 //! | [`jack`] | one connection to a JACK server, from open to close | its own |
+//! | `jack_shared` | what a session shows of itself | all |
 //! | `jack_process` | what JACK calls: the period and the notifications | audio, JACK's own |
 //! | `jack_latency` | latency reported to JACK; raw calls | JACK's own |
 //! | `jack_server` | which server: the environment, before any thread | main |
@@ -22,6 +23,7 @@ pub mod jack;
 mod jack_latency;
 mod jack_process;
 pub mod jack_server;
+mod jack_shared;
 mod priority;
 pub mod seat;
 pub mod source;

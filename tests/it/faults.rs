@@ -231,6 +231,19 @@ fn other_ports_on_jack() {
     wait_for("the new ports", Duration::from_secs(5), || {
         (ours() == expected.map(|p| format!("lathe:{p}"))).then_some(())
     });
+    let reported =
+        || look.port_by_name("lathe:out_L").map(|p| p.get_latency_range(jack::LatencyType::Capture));
+    for (latency_ms, frames) in [(10.0, 480), (25.0, 1200), (10.0, 480)] {
+        let mut padded = s.shared.control().plan().clone();
+        padded.latency_ms = Some(latency_ms);
+        assert!(matches!(s.shared.control().reload(padded), Ok(Reloaded::Sent(_))));
+        wait_for("JACK to report the new latency", Duration::from_secs(5), || {
+            (reported() == Some((frames, frames))).then_some(())
+        });
+        wait_for("the change to be complete", Duration::from_secs(5), || {
+            (s.shared.control().is_settled() && s.shared.state().latency == frames as usize).then_some(())
+        });
+    }
     let before = frames(&s);
     wait_for("audio", Duration::from_secs(5), || (frames(&s) > before + 4800).then_some(()));
     drop(look);
