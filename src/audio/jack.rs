@@ -145,10 +145,13 @@ fn open(settings: &SessionSettings, shared: &Shared) -> Option<Client> {
         let options = ClientOptions::NO_START_SERVER | ClientOptions::USE_EXACT_NAME;
         match Client::new(&settings.client_name, options) {
             Ok((client, _)) => return Some(client),
-            Err(jack::Error::ClientError(status)) if status.contains(ClientStatus::NAME_NOT_UNIQUE) => {
-                shared.name_taken.store(true, Ordering::Relaxed);
+            // jackd answers with a server error where another client has the name.
+            Err(jack::Error::ClientError(status))
+                if status.intersects(ClientStatus::NAME_NOT_UNIQUE | ClientStatus::SERVER_ERROR) =>
+            {
+                shared.refused.store(true, Ordering::Relaxed);
             }
-            Err(_) => {}
+            Err(error) => tracing::debug!(?error, attempt, "not opened"),
         }
         shared.attempts.fetch_add(1, Ordering::Release);
         std::thread::sleep(Duration::from_millis(BACKOFF_MS[attempt.min(BACKOFF_MS.len() - 1)]));

@@ -72,8 +72,8 @@ pub struct Shared {
     pub stop: AtomicBool,
     /// Attempts that no server answered.
     pub attempts: AtomicU64,
-    /// A server answered, but another client has our name.
-    pub name_taken: AtomicBool,
+    /// A server answered, but did not take us: as a rule another client has our name.
+    pub refused: AtomicBool,
     origin: [AtomicU64; 2],
     /// Odd while an origin is being written.
     origins: AtomicU64,

@@ -100,6 +100,17 @@ fn auto_takes_the_server_that_answers_else_the_clock() {
 }
 
 #[test]
+fn a_second_daemon_of_the_same_name_waits_for_the_first_to_go() {
+    let server = Jackd::start(48_000, 128);
+    let first = Lathed::on(&server, &[]);
+    let second = Lathed::on(&server, &[]);
+    assert_eq!(second.ready("source"), "none");
+    second.wait_log(0, "may have this name");
+    drop(first);
+    second.wait_log(0, "JACK drives");
+}
+
+#[test]
 fn a_second_term_ends_at_once_and_a_hung_server_does_not_hold_up_the_start() {
     let server = Jackd::start(48_000, 128);
     signal(server.pid(), "STOP");

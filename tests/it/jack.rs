@@ -327,3 +327,60 @@ fn a_reload_leaves_the_running_sound_alone_to_the_bit() {
     }
     panic!("six runs in a row had xruns");
 }
+
+struct Gone(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl jack::NotificationHandler for Gone {
+    #[allow(unsafe_code, reason = "the trait's signature; the body stores a flag")]
+    unsafe fn shutdown(&mut self, _: jack::ClientStatus, _: &str) {
+        self.0.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+/// Not a test: a client with six ports that does nothing but come back, to compare the daemon with.
+#[test]
+#[ignore = "the body of a helper process"]
+fn empty_client() {
+    loop {
+        let Ok((client, _)) = jack::Client::new("lathe", jack::ClientOptions::NO_START_SERVER) else {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        let ports: Vec<_> =
+            (0..6).map(|n| client.register_port(&n.to_string(), jack::AudioOut::default())).collect();
+        let gone = std::sync::Arc::default();
+        let Ok(client) = client.activate_async(Gone(std::sync::Arc::clone(&gone)), ()) else { continue };
+        while !gone.load(std::sync::atomic::Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop((client, ports));
+    }
+}
+
+/// Not run by itself: how much of the daemon's growth over kills is libjack's own.
+#[test]
+#[ignore = "a comparison for people"]
+fn growth_of_an_empty_client() {
+    let mut server = Jackd::start(48_000, 128);
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["jack::empty_client", "--exact", "--ignored", "--nocapture"])
+        .env("JACK_DEFAULT_SERVER", server.name())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut sizes = Vec::new();
+    for n in 0..kills() {
+        let there = |s: &Jackd| s.lsp(&[]).filter(|l| l.contains("lathe:5")).map(|_| ());
+        wait_for("the client", Duration::from_secs(5), || there(&server));
+        if n % 2 == 1 {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            sizes.extend(status.lines().find_map(|l| l.strip_prefix("VmRSS:")).map(|l| l.trim().to_string()));
+        }
+        server.kill();
+        server.run(if n % 2 == 0 { 96_000 } else { 48_000 }, 128);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    println!("an empty client after every second kill: {sizes:?}");
+}

@@ -51,11 +51,13 @@ impl Body {
             return;
         }
         self.told_waiting = true;
-        match shared.name_taken.load(Ordering::Relaxed) {
-            true => {
-                tracing::warn!("another JACK client has this name (see --client-name); waiting for it to go")
-            }
-            false => tracing::warn!("no JACK server answers; waiting for one"),
+        if shared.refused.load(Ordering::Relaxed) {
+            tracing::warn!(
+                "the JACK server refuses us: another client may have this name (see --client-name); \
+                 trying again"
+            );
+        } else {
+            tracing::warn!("no JACK server answers; waiting for one");
         }
         self.shared.ready.store(true, Ordering::Release);
     }
