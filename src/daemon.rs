@@ -7,23 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, Parser, ValueEnum};
-use lathe_core::rack::plan::{RackPlan, SlotPlan};
-use lathe_core::units::{self, Layout};
+use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::{Control, Reloaded};
+use crate::exit::{Exit, Failure};
+use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
-
-/// Exit codes, after sysexits.h.
-pub mod exit {
-    pub const USAGE: i32 = 2;
-    pub const UNAVAILABLE: i32 = 69;
-    pub const IO: i32 = 74;
-    pub const CONFIG: i32 = 78;
-}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,19 +70,6 @@ fn parse_client_name(name: &str) -> Result<String, String> {
     settings::client_name(name).map(|()| name.to_string())
 }
 
-/// An error that ends the daemon, with its exit code.
-#[derive(Debug)]
-pub struct Failure {
-    code: i32,
-    message: String,
-}
-
-impl Failure {
-    fn new(code: i32, error: impl std::fmt::Display) -> Self {
-        Failure { code, message: error.to_string() }
-    }
-}
-
 /// Runs until a signal; returns the exit code.
 pub fn run(flags: Flags) -> i32 {
     match serve(flags) {
@@ -97,7 +77,7 @@ pub fn run(flags: Flags) -> i32 {
         Ok(()) => signal_hook::low_level::exit(0),
         Err(failure) => {
             eprintln!("lathed: {}", failure.message);
-            signal_hook::low_level::exit(failure.code)
+            signal_hook::low_level::exit(failure.exit as i32)
         }
     }
 }
@@ -108,11 +88,11 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let server = flags.jack_server.clone().unwrap_or(settings.jack.server.clone());
     // Before any thread exists; SIGPIPE is ignored by Rust's own start-up.
     if !server.is_empty() && !jack_server::choose(&server) {
-        return Err(Failure::new(exit::UNAVAILABLE, "cannot choose a JACK server: threads run already"));
+        return Err(Failure::new(Exit::Unavailable, "cannot choose a JACK server: threads run already"));
     }
     start_log(flags.log_format);
     seat::install_panic_hook();
-    let mut signals = catch_signals().map_err(|e| Failure::new(exit::IO, e))?;
+    let mut signals = catch_signals().map_err(|e| Failure::new(Exit::Io, e))?;
     let plan = load_rack(flags.rack.as_deref())?;
     let backend = choose_backend(&flags, &settings)?;
     let supervisor = Supervisor::start(Control::new(plan), backend).map_err(start_failure)?;
@@ -130,7 +110,7 @@ fn serve(flags: Flags) -> Result<(), Failure> {
 
 fn load_settings(flags: &Flags) -> Result<Settings, Failure> {
     match &flags.config {
-        Some(path) => Settings::load(path).map_err(|e| Failure::new(exit::CONFIG, e)),
+        Some(path) => Settings::load(path).map_err(|e| Failure::new(Exit::Config, e)),
         None => Ok(Settings::default()),
     }
 }
@@ -157,25 +137,23 @@ fn catch_signals() -> std::io::Result<Signals> {
     Signals::new([SIGHUP, SIGTERM, SIGINT])
 }
 
-/// The rack from its file, or the built-in one.
-///
-/// The file reader goes here: `lathe_core::rack::load(text, file_name)`, whose diagnostics become
-/// `Failure::new(exit::CONFIG, …)`.
+/// The rack from its file, or the built-in default. Warnings are logged.
 pub fn load_rack(path: Option<&Path>) -> Result<RackPlan, Failure> {
-    if let Some(path) = path {
-        std::fs::read_to_string(path).map_err(|e| {
-            Failure::new(exit::CONFIG, format!("{}: cannot be read: {e}; check the path", path.display()))
-        })?;
+    let (name, text) = match path {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read(path).map_err(|e| {
+                Failure::new(Exit::Io, format!("cannot read the rack {name}: {e}; check the path"))
+            })?;
+            (name, text)
+        }
+        None => (racks::DEFAULT.0.to_string(), racks::DEFAULT.1.into()),
+    };
+    let loaded = rack::load_bytes(&text, &name).map_err(|e| Failure::new(Exit::Config, e))?;
+    for warning in loaded.warnings.iter() {
+        tracing::warn!("{name}: {}", warning.message);
     }
-    built_in_rack().ok_or_else(|| Failure::new(exit::CONFIG, "the built-in rack is incomplete"))
-}
-
-fn built_in_rack() -> Option<RackPlan> {
-    let gain = units::find("gain")?;
-    let mut plan = RackPlan::empty(Layout::named("stereo")?);
-    plan.name = "Built-in".into();
-    plan.slots = ["input", "output"].iter().map(|id| SlotPlan::unit(id, gain)).collect();
-    Some(plan)
+    Ok(loaded.plan)
 }
 
 /// Flags win over the settings; `auto` is decided here, once.
@@ -199,7 +177,7 @@ fn choose_backend(flags: &Flags, settings: &Settings) -> Result<Backend, Failure
     }
     if choice == BackendChoice::Jack {
         if let Some(why) = jack::library_missing() {
-            return Err(Failure::new(exit::UNAVAILABLE, format!("{why}; install it or use --backend clock")));
+            return Err(Failure::new(Exit::Unavailable, format!("{why}; install it or use --backend clock")));
         }
         let named = settings.jack.client.as_ref().map(|c| c.get_ref().clone());
         let client_name = flags.client_name.clone().or(named).unwrap_or_else(|| "lathe".into());
@@ -227,9 +205,9 @@ fn usage(reason: &str, backend: &str) -> ! {
 
 fn start_failure(error: anyhow::Error) -> Failure {
     let code = match error.downcast_ref::<crate::files::FileError>() {
-        Some(_) => exit::IO,
-        None if error.is::<lathe_core::engine::BuildError>() => exit::CONFIG,
-        None => exit::UNAVAILABLE,
+        Some(_) => Exit::Io,
+        None if error.is::<lathe_core::engine::BuildError>() => Exit::Config,
+        None => Exit::Unavailable,
     };
     Failure::new(code, error)
 }

@@ -8,9 +8,16 @@
 //! | [`control`] | the one writer |
 //! | [`settings`] | the machine's settings, `config/lathed.toml` |
 //! | [`daemon`] | start order, stop order, signals, reload |
+//! | [`racks`] | the racks that come with the program |
+//! | [`cli`] | the command line `lathe`, one file per verb |
+//! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
 pub mod audio;
+pub mod cli;
 pub mod control;
 pub mod daemon;
+pub mod exit;
 pub mod files;
+pub mod racks;
 pub mod settings;
+pub mod signals;

@@ -14,6 +14,7 @@
 //! | [`clock`] | the built-in clock | its own |
 //! | [`source`] | what the clock plays: silence, the demo, a file | clock |
 //! | [`demo`] | the built-in programme | clock |
+//! | [`offline`] | files through the engine, as fast as it goes | the caller's |
 //! | `priority` | real-time rights for the clock; raw calls | clock |
 
 pub mod clock;
@@ -24,6 +25,7 @@ mod jack_latency;
 mod jack_process;
 pub mod jack_server;
 mod jack_shared;
+pub mod offline;
 mod priority;
 pub mod seat;
 pub mod source;

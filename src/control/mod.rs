@@ -12,7 +12,7 @@ use lathe_core::engine::{
 };
 use lathe_core::param::Motion;
 use lathe_core::rack::plan::{RackPlan, SlotPlan};
-use lathe_core::units::{GLIDE_MS, Notes, ramp_frames};
+use lathe_core::units::{Notes, glide_frames};
 
 /// What a reload came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +173,13 @@ fn slot_moves(
 ) -> Vec<Write> {
     let changed: Vec<_> =
         slot.table.iter().filter(|(i, _)| was.values.get(*i) != slot.values.get(*i)).collect();
-    let frames = ramp_frames(GLIDE_MS, spec.sample_rate);
     let mut writes: Vec<Write> = changed
         .iter()
         .filter(|(_, s)| s.change == Motion::Glide)
-        .map(|(i, _)| Write::Glide { slot: index, param: *i, to: slot.values.get(*i), frames })
+        .map(|(i, s)| {
+            let (from, to) = (was.values.get(*i), slot.values.get(*i));
+            Write::Glide { slot: index, param: *i, to, frames: glide_frames(s, from, to, spec.sample_rate) }
+        })
         .collect();
     if changed.iter().any(|(_, s)| s.change == Motion::Designed) {
         let format = &spec.slots[index.0 as usize].format;

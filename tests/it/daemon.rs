@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use lathed::files::{AudioWriter, BitDepth, WriteOptions, WriteSpec};
 
 use super::jackd::{Jackd, signal};
-use super::lathed::Lathed;
+use super::lathed::{GAIN, Lathed};
+
+/// A rack with a value out of range in line 10.
+pub const BROKEN: &str = include_str!("broken.toml");
 
 fn run(args: &[&str]) -> Output {
     Lathed::command(args).output().unwrap()
@@ -22,7 +25,7 @@ fn refused(args: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn ready_on_the_clock_and_gone_on_term() {
-    let mut daemon = Lathed::start(&["--backend", "clock"]);
+    let mut daemon = Lathed::start(&["--backend", "clock", "--rack", GAIN]);
     println!("start to ready on the clock: {} ms", daemon.start_to_ready.as_millis());
     let expected =
         "ready backend=clock source=demo rate=48000 period=256 latency=0 state=none osc=off http=off";
@@ -42,7 +45,16 @@ fn a_file_is_looped_at_its_own_rate() {
     let mut w = AudioWriter::create(&path, spec, BitDepth::I16, WriteOptions::default()).unwrap();
     w.write(&[&vec![0.25; 5000]]).unwrap();
     w.finish().unwrap();
-    let daemon = Lathed::start(&["--backend", "clock", "--period", "100", "--input", path.to_str().unwrap()]);
+    let daemon = Lathed::start(&[
+        "--backend",
+        "clock",
+        "--rack",
+        GAIN,
+        "--period",
+        "100",
+        "--input",
+        path.to_str().unwrap(),
+    ]);
     assert_eq!((daemon.ready("source"), daemon.ready("rate")), ("file", "32000"));
     assert_eq!((daemon.ready("period"), daemon.ready("latency")), ("100", "64"));
 }
@@ -73,7 +85,12 @@ fn settings_racks_and_files_that_cannot_be_used_say_why() {
     assert_eq!(code, Some(78));
     assert!(text.contains("bad.toml:2:8: rate = 1 is out of range: 8000 to 768000 Hz"), "{text}");
     let (code, text) = refused(&["--backend", "clock", "--rack", "/nowhere/rack.toml"]);
+    assert_eq!(code, Some(74), "{text}");
+    let rack = dir.path().join("rack.toml");
+    std::fs::write(&rack, BROKEN).unwrap();
+    let (code, text) = refused(&["--backend", "clock", "--rack", rack.to_str().unwrap()]);
     assert_eq!(code, Some(78), "{text}");
+    assert!(text.contains("rack.toml:10:"), "{text}");
     let (code, text) = refused(&["--backend", "clock", "--input", "/nowhere/mix.flac"]);
     assert_eq!(code, Some(74), "{text}");
     assert!(text.contains("mix.flac"), "{text}");

@@ -9,7 +9,7 @@ use lathe_core::engine::{Engine, Periods, Ports, build, link};
 
 use super::clients::{Clients, Recording};
 use super::jackd::{Jackd, signal, wait_for};
-use super::lathed::{Lathed, Origin};
+use super::lathed::{GAIN, Lathed, Origin};
 
 /// Non-zero noise, the same for the same seed.
 pub fn noise(channels: usize, frames: usize, seed: u64) -> Vec<Vec<f32>> {
@@ -129,7 +129,7 @@ fn the_latency_that_jack_reports_is_the_one_that_is_there() {
     println!("period  reported  measured");
     for period in [64, 100, 128, 441, 1024] {
         let server = Jackd::start(48_000, period);
-        let daemon = Lathed::on(&server, &[]);
+        let daemon = Lathed::on(&server, &["--rack", GAIN]);
         let input = noise(2, 9600, u64::from(period));
         let (live, _) = play(&server, &daemon, &input);
         let measured = live.audio[0].iter().position(|x| *x != 0.0).expect("audio passes");
@@ -145,7 +145,7 @@ fn the_latency_that_jack_reports_is_the_one_that_is_there() {
 #[test]
 fn ports_and_ready_line_are_as_promised() {
     let server = Jackd::start(48_000, 256);
-    let daemon = Lathed::on(&server, &["--client-name", "rack_a"]);
+    let daemon = Lathed::on(&server, &["--client-name", "rack_a", "--rack", GAIN]);
     println!("start to ready on JACK: {} ms", daemon.start_to_ready.as_millis());
     let line = daemon.stdout();
     let expected =
@@ -160,11 +160,17 @@ fn ports_and_ready_line_are_as_promised() {
 
 #[test]
 fn a_million_samples_are_bit_identical_to_offline() {
-    for (rate, period, frames) in [(48_000, 128, 500_032), (96_000, 441, 500_032)] {
-        let input = noise(2, frames, 7);
-        let (compared, heard, latency, runs) = assert_bit_identical(None, rate, period, &input);
+    let shipped = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("config/racks").join(name);
+    for (rack, rate, period) in [
+        (GAIN.into(), 48_000, 128),
+        (shipped("stereo-master.toml"), 96_000, 441),
+        (shipped("multiband.toml"), 48_000, 64),
+    ] {
+        let input = noise(2, 500_032, 7);
+        let (compared, heard, latency, runs) = assert_bit_identical(Some(&rack), rate, period, &input);
+        let rack = rack.file_name().unwrap().display();
         println!(
-            "{rate} Hz, {period}: {compared} samples equal, {heard} not zero, latency {latency}, run {runs}"
+            "{rack}, {rate} Hz, {period}: {compared} samples equal, {heard} not zero, latency {latency}, run {runs}"
         );
         assert!(compared >= 1_000_000 && heard >= 1_000_000);
     }
@@ -173,7 +179,7 @@ fn a_million_samples_are_bit_identical_to_offline() {
 #[test]
 fn the_period_can_change_at_run_time() {
     let server = Jackd::start(48_000, 256);
-    let daemon = Lathed::on(&server, &[]);
+    let daemon = Lathed::on(&server, &["--rack", GAIN]);
     println!("period  reported  measured");
     for period in [16u32, 8192, 48, 1024, 64, 441, 4096, 256] {
         let done = server.tool("jack_bufsize").arg(period.to_string()).output().unwrap();
@@ -202,7 +208,7 @@ fn a_killed_server_is_found_again_with_ports_and_connections() {
     let config = dir.path().join("lathed.toml");
     std::fs::write(&config, "[jack]\nconnect = [[\"system:capture_1\", \"lathe:in_L\"]]\n").unwrap();
     let mut server = Jackd::start(48_000, 128);
-    let mut daemon = Lathed::on(&server, &["--config", config.to_str().unwrap()]);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN, "--config", config.to_str().unwrap()]);
     let configured = ("system:capture_1", "lathe:in_L");
     let by_hand = ("lathe:out_R", "system:playback_2");
     let connected = |server: &Jackd, pair: (&str, &str)| server.is_connected(pair.0, pair.1).then_some(());
@@ -243,7 +249,7 @@ fn a_killed_server_is_found_again_with_ports_and_connections() {
 #[test]
 fn a_hung_server_is_reported_and_does_not_hold_up_the_end() {
     let server = Jackd::start(48_000, 128);
-    let mut daemon = Lathed::on(&server, &[]);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN]);
     let lines = daemon.log().len();
     let hung = Instant::now();
     signal(server.pid(), "STOP");
@@ -265,7 +271,7 @@ fn a_hung_server_is_reported_and_does_not_hold_up_the_end() {
 #[test]
 fn without_a_server_the_daemon_waits_and_says_so() {
     let mut server = Jackd::none();
-    let daemon = Lathed::on(&server, &[]);
+    let daemon = Lathed::on(&server, &["--rack", GAIN]);
     assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("jack", "none"));
     assert_eq!((daemon.ready("rate"), daemon.ready("latency")), ("0", "0"));
     server.run(44_100, 100);
@@ -275,7 +281,7 @@ fn without_a_server_the_daemon_waits_and_says_so() {
 #[test]
 fn term_fades_out_and_ends() {
     let server = Jackd::start(48_000, 128);
-    let mut daemon = Lathed::on(&server, &[]);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN]);
     let origin = daemon.origin().unwrap();
     let input = vec![vec![0.5f32; 96_000]; 2];
     let clients = Clients::start(&server, "lathe", &["L", "R"], &input, 0, origin.jack_frame);
@@ -299,7 +305,7 @@ fn term_fades_out_and_ends() {
 fn a_reload_leaves_the_running_sound_alone_to_the_bit() {
     let dir = tempfile::tempdir().unwrap();
     let rack = dir.path().join("rack.toml");
-    std::fs::write(&rack, "format = 1\n").unwrap();
+    std::fs::copy(GAIN, &rack).unwrap();
     let server = Jackd::start(48_000, 128);
     for attempt in 1..=6 {
         let daemon = Lathed::on(&server, &["--rack", rack.to_str().unwrap()]);
@@ -310,12 +316,11 @@ fn a_reload_leaves_the_running_sound_alone_to_the_bit() {
         let lines = daemon.log().len();
         daemon.signal("HUP");
         daemon.wait_log(lines, "rack reloaded");
-        let away = dir.path().join("away");
-        std::fs::rename(&rack, &away).unwrap();
+        std::fs::write(&rack, super::daemon::BROKEN).unwrap();
         daemon.signal("HUP");
         let refused = daemon.wait_log(lines, "was not reloaded");
-        assert!(refused.contains("rack.toml"), "{refused}");
-        std::fs::rename(&away, &rack).unwrap();
+        assert!(refused.contains("rack.toml:10:"), "{refused}");
+        std::fs::copy(GAIN, &rack).unwrap();
         let live = clients.finish();
         let shift = live.reported.0 as usize;
         let differ = (0..2).filter(|&c| live.audio[c][shift..][..96_000] != input[c]).count();

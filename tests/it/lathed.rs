@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::jackd::{Jackd, signal, wait_for};
 
+/// A rack that passes every bit.
+pub const GAIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/gain.toml");
+
 pub struct Lathed {
     child: Child,
     /// What the ready line says.

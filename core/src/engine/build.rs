@@ -348,7 +348,7 @@ impl Builder {
         let limit = libm::round(limit_ms * rate / 1000.0) as usize;
         let frames = self.buses[wet].latency;
         if frames > limit {
-            let ms = frames as f64 * 1000.0 / rate;
+            let ms = libm::ceil(frames as f64 * 100_000.0 / rate) / 100.0;
             return Err(BuildError::Latency { frames, ms, limit_ms });
         }
         Ok(self.delayed("rack|pad", self.slots.len(), wet, limit))

@@ -93,6 +93,8 @@ impl Swap {
         }
         if self.phase == Phase::Fade {
             self.weight.quantum(&mut self.weights);
+        } else if self.phase == Phase::Done {
+            self.weights = [1.0; QUANTUM];
         }
         false
     }

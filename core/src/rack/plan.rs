@@ -8,7 +8,7 @@ use crate::param::{ParamTable, Values};
 use crate::units::{AnyKind, Layout};
 
 /// A checked rack: building it cannot fail for reasons the file's author could have been told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RackPlan {
     pub name: String,
     pub layout: Layout,
@@ -44,7 +44,7 @@ pub enum Content {
 }
 
 /// One branch of a split.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BranchPlan {
     pub id: String,
     pub slots: Vec<SlotPlan>,
@@ -61,6 +61,28 @@ pub enum Source {
     Slot(String),
     /// A `[[rack.sidechain]]` port.
     Port(String),
+}
+
+/// The table follows from the content.
+impl PartialEq for SlotPlan {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.content == other.content && self.values == other.values
+    }
+}
+
+/// Two kinds are the same if they have the same symbol.
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Content::Unit { kind: a, sidechain: s }, Content::Unit { kind: b, sidechain: t }) => {
+                a.spec().symbol == b.spec().symbol && s == t
+            }
+            (Content::Split { kind: a, branches: s }, Content::Split { kind: b, branches: t }) => {
+                a == b && s == t
+            }
+            _ => false,
+        }
+    }
 }
 
 impl std::fmt::Debug for Content {

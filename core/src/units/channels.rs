@@ -49,6 +49,11 @@ const PAIRS: &[(Role, Role)] = &[
 ];
 
 impl Role {
+    /// Every role there is, in WAV speaker order.
+    pub fn all() -> impl Iterator<Item = Role> + Clone {
+        NAMES.iter().map(|(r, _)| *r)
+    }
+
     /// The name used in port names and racks: `L`, `LFE`, `Ltf` ….
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(r, _)| *r == self).map_or("?", |(_, n)| n)
@@ -189,6 +194,18 @@ impl Layout {
             }
         }
         out
+    }
+
+    /// Links the channels anew, as `linked(earlier, later)` says. Groups are numbered by their first
+    /// channel, unless they are the usual ones, which keep their numbers: equal links are equal layouts.
+    pub fn relink(&mut self, linked: impl Fn(usize, usize) -> bool) {
+        let mut groups: Vec<u8> = Vec::new();
+        for c in 0..self.len() {
+            let next = groups.iter().max().map_or(0, |g| g + 1);
+            groups.push((0..c).find(|&b| linked(b, c)).map_or(next, |b| groups[b]));
+        }
+        let (usual, new) = (Layout::new(&self.roles), Layout { roles: self.roles.clone(), groups });
+        *self = if new.linked() == usual.linked() { usual } else { new };
     }
 
     /// WAV channel mask; `None` where the order cannot be told by a mask.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `gain`: trim, polarity, balance and a DC block. Neutral settings pass every bit.
 
-use super::{Block, Format, Kind, Notes, Refusal, Unit, UnitSpec};
-use crate::dsp::QUANTUM;
+use super::{Block, Format, GLIDE_MS, Kind, Notes, Refusal, Unit, UnitSpec, ramp_frames};
 use crate::dsp::math::db_to_gain;
+use crate::dsp::ramp::Quintic;
+use crate::dsp::{Frames, QUANTUM};
 use crate::param::{self, Values};
 
 crate::params! {
@@ -12,7 +13,7 @@ crate::params! {
             .doc("Level change of all channels."),
         Polarity = param::toggle("polarity", "Polarity invert", false)
             .doc("Inverts all channels; fades through silence."),
-        Balance = param::float("balance", "Balance", param::Unit::Percent, (-100.0, 100.0), 0.0).step(1.0)
+        Balance = param::float("balance", "Balance", param::Unit::Percent, (-100.0, 100.0), 0.0).step(1.0).designed()
             .doc("Attenuates the right (below 0) or left (above 0) channels; unity at the centre; centre and LFE stay."),
         DcBlock = param::toggle("dc_block", "DC block", false)
             .doc("First-order high-pass, -3 dB at 3.5 Hz."),
@@ -32,9 +33,21 @@ enum Side {
     Right,
 }
 
+/// Gains of the left and the right channels, made from `balance`. The law has a corner at the centre,
+/// so the gains travel, not the balance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sides {
+    left: f64,
+    right: f64,
+}
+
 /// Audio half.
 pub struct GainUnit {
     sides: Vec<Side>,
+    /// Gains under way.
+    left: Quintic,
+    right: Quintic,
+    travel: u32,
     /// One low-pass state a channel; what it holds is the DC.
     dc: Vec<f64>,
     /// Low-pass coefficients `y += k (x − y)`, with the corner exactly at [`DC_HZ`].
@@ -54,11 +67,12 @@ impl Kind for Gain {
     };
     type Unit = GainUnit;
 
-    fn design(_: &Format, _: &Values, _: &mut Notes) -> Result<(), Refusal> {
-        Ok(())
+    fn design(_: &Format, values: &Values, _: &mut Notes) -> Result<Sides, Refusal> {
+        let b = values.get(P::Balance) * 0.01;
+        Ok(Sides { left: 1.0 - b.max(0.0), right: 1.0 + b.min(0.0) })
     }
 
-    fn build(format: &Format, _: &Values, (): ()) -> Result<GainUnit, Refusal> {
+    fn build(format: &Format, _: &Values, parts: Sides) -> Result<GainUnit, Refusal> {
         let side = |r: &super::Role| match r {
             r if r.is_left() => Side::Left,
             r if r.is_right() => Side::Right,
@@ -68,6 +82,9 @@ impl Kind for Gain {
         let b = 1.0 - libm::cos(2.0 * std::f64::consts::PI * DC_HZ / format.rate());
         Ok(GainUnit {
             sides: format.layout.roles.iter().map(side).collect(),
+            left: Quintic::at(parts.left),
+            right: Quintic::at(parts.right),
+            travel: ramp_frames(GLIDE_MS, format.sample_rate),
             dc: vec![0.0; format.channels()],
             k: -b + (b * b + 2.0 * b).sqrt(),
         })
@@ -79,13 +96,19 @@ impl Kind for Gain {
 }
 
 impl Unit for GainUnit {
-    type Parts = ();
+    type Parts = Sides;
 
-    fn exchange(&mut self, _: &mut Option<()>, _: usize) {}
+    fn exchange(&mut self, parts: &mut Option<Sides>, _: usize) {
+        if let Some(to) = parts {
+            self.left.go(to.left, self.travel);
+            self.right.go(to.right, self.travel);
+        }
+    }
 
     fn process(&mut self, block: &mut Block<'_>) {
         let (trim, polarity) = (block.ramp(P::Trim), block.ramp(P::Polarity));
-        let (balance, dc_block) = (block.ramp(P::Balance), block.ramp(P::DcBlock));
+        let dc_block = block.ramp(P::DcBlock);
+        let away = [travel(&mut self.left), [1.0; QUANTUM], travel(&mut self.right)];
         let mut common = [0.0; QUANTUM];
         for (i, g) in common.iter_mut().enumerate() {
             *g = db_to_gain(trim.at(i)) * (1.0 - 2.0 * polarity.at(i));
@@ -94,13 +117,7 @@ impl Unit for GainUnit {
             for i in 0..QUANTUM {
                 let x = audio[i];
                 *dc += self.k * (x - *dc);
-                let b = balance.at(i) * 0.01;
-                let away = match side {
-                    Side::Left => 1.0 - b.max(0.0),
-                    Side::Right => 1.0 + b.min(0.0),
-                    Side::Middle => 1.0,
-                };
-                audio[i] = (x - dc_block.at(i) * *dc) * (common[i] * away);
+                audio[i] = (x - dc_block.at(i) * *dc) * (common[i] * away[*side as usize][i]);
             }
         }
     }
@@ -108,4 +125,11 @@ impl Unit for GainUnit {
     fn reset(&mut self) {
         self.dc.fill(0.0);
     }
+}
+
+/// This quantum's gains of one side.
+fn travel(side: &mut Quintic) -> Frames {
+    let mut out = [side.value(); QUANTUM];
+    side.quantum(&mut out);
+    out
 }

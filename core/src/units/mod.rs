@@ -4,22 +4,32 @@
 //! A unit has two halves. The control half ([`Kind`]) is pure in (format, values): it designs and
 //! builds, may allocate and may refuse. The audio half ([`Unit`]) cannot fail, allocate, free or wait.
 //! A new unit is one new file and one line in [`CATALOG`].
-#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
 mod block;
 mod channels;
+pub mod compressor;
+pub mod equalizer;
 mod erased;
 pub mod gain;
+pub mod limiter;
+#[cfg(test)]
+mod rig;
 
 pub use block::{Block, Glides, Ramp};
-pub use channels::{Format, Layout, Role};
+pub use channels::{Format, Layout, NAMED, Role};
 pub use erased::{AnyKind, AnyUnit, Erased};
 
 use crate::dsp::QUANTUM;
 use crate::param::{self, ParamIndex, ParamSpec, ParamTable, Repeat, Values};
 
 /// Every kind of unit there is, in the order in which they are listed to people.
-pub static CATALOG: &[&dyn AnyKind] = &[&Erased::<gain::Gain>::NEW];
+pub static CATALOG: &[&dyn AnyKind] = &[
+    &Erased::<gain::Gain>::NEW,
+    &Erased::<equalizer::Equalizer>::NEW,
+    &Erased::<compressor::Compressor>::NEW,
+    &Erased::<limiter::Limiter>::NEW,
+];
 
 /// The kind with this symbol.
 pub fn find(symbol: &str) -> Option<&'static dyn AnyKind> {
@@ -140,12 +150,24 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// Frames of a ramp of `ms` milliseconds: what a change takes when nobody says otherwise is 20 ms.
+/// Frames of a ramp of `ms` milliseconds.
 pub fn ramp_frames(ms: f64, sample_rate: u32) -> u32 {
     libm::round(ms * f64::from(sample_rate) / 1000.0).clamp(0.0, 1e9) as u32
 }
 
 /// Milliseconds that a change of a gliding parameter takes when nobody says otherwise.
 pub const GLIDE_MS: f64 = 20.0;
+
+/// Levels travel at most this many dB in [`GLIDE_MS`]; larger moves take longer in proportion.
+const GLIDE_DB: f64 = 12.0;
+
+/// Frames that a change of a gliding parameter from one value to another takes when nobody says otherwise.
+pub fn glide_frames(spec: &ParamSpec, from: f64, to: f64, sample_rate: u32) -> u32 {
+    let far = match spec.scale {
+        param::Scale::Decibel => (to - from).abs() / GLIDE_DB,
+        _ => 1.0,
+    };
+    ramp_frames(GLIDE_MS * far.max(1.0), sample_rate)
+}
 
 const _: () = assert!(QUANTUM == 64, "the latencies stated in the documents assume 64 frames");

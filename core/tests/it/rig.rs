@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A test rig around one engine: feed it signals, command it, measure what comes out.
 
+#![allow(dead_code, reason = "shared by two test binaries")]
+
 use std::sync::Arc;
 
 use lathe_core::dsp::{Frames, QUANTUM};
@@ -9,7 +11,7 @@ use lathe_core::engine::{
 };
 use lathe_core::param::Motion;
 use lathe_core::rack::plan::RackPlan;
-use lathe_core::units::{GLIDE_MS, Notes, ramp_frames};
+use lathe_core::units::{Notes, glide_frames};
 
 /// Planar f64 in and out.
 pub struct Buffers<'a> {
@@ -82,13 +84,14 @@ impl Rig {
             let index = self.spec.find_slot(slot).unwrap();
             let plan = find_slot(&mut self.plan, slot);
             let param = plan.table.find(symbol).unwrap_or_else(|| panic!("{slot} has no {symbol}"));
+            let from = plan.values.get(param);
             plan.values.set(param, *value);
             match plan.table[param].change {
                 Motion::Glide => writes.push(Write::Glide {
                     slot: index,
                     param,
                     to: *value,
-                    frames: ramp_frames(GLIDE_MS, rate),
+                    frames: glide_frames(&plan.table[param], from, *value, rate),
                 }),
                 Motion::Designed if !designed.contains(&slot.to_string()) => designed.push(slot.to_string()),
                 Motion::Designed => {}

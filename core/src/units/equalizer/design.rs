@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The equaliser's parts: what each band is made of and where it works. Control side.
+
+use super::{B, BANDS, Shape, band_param};
+use crate::dsp::filters::{self, Chain, MAX_SECTIONS};
+use crate::dsp::svf::{Coefs, Section};
+use crate::param::Values;
+use crate::units::{Format, Note, Notes};
+
+/// Seats for sections: band × [`MAX_SECTIONS`] + section.
+pub const PLACES: usize = BANDS * MAX_SECTIONS;
+
+/// Where a band works, as far as the layout has such channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    All,
+    Left,
+    Right,
+    Mid,
+    Side,
+}
+
+/// One band of a design.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Band {
+    pub shape: Shape,
+    pub route: Route,
+    /// Sections from place `band × MAX_SECTIONS`; 0: the band does nothing.
+    pub len: usize,
+    /// Longest time constant in frames.
+    pub tau: f64,
+}
+
+/// Bands that follow each other on the same route, run together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    pub route: Route,
+    /// Range of [`Design::places`].
+    pub from: usize,
+    pub to: usize,
+}
+
+/// Ready-made sections of all bands, of fixed size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Design {
+    pub bands: [Band; BANDS],
+    /// By place.
+    pub sections: [Section; PLACES],
+    pub coefs: [Coefs; PLACES],
+    /// The places in use, in the order of the signal; the first of band `b` is at `starts[b]`.
+    pub places: [u8; PLACES],
+    pub starts: [usize; BANDS],
+    groups: [Group; BANDS],
+    group_count: usize,
+}
+
+impl Design {
+    /// Control side. `notes` says what this format cannot do as asked.
+    pub fn new(format: &Format, values: &Values, notes: &mut Notes) -> Design {
+        let nothing = Band { shape: Shape::Bell, route: Route::All, len: 0, tau: 0.0 };
+        let mut d = Design {
+            bands: [nothing; BANDS],
+            sections: [Section::UNITY; PLACES],
+            coefs: [Coefs::new(&Section::UNITY); PLACES],
+            places: [0; PLACES],
+            starts: [0; BANDS],
+            groups: [Group { route: Route::All, from: 0, to: 0 }; BANDS],
+            group_count: 0,
+        };
+        let mut used = 0;
+        for band in 0..BANDS {
+            d.starts[band] = used;
+            let wanted = Wanted::new(values, band);
+            let Some(route) = (if wanted.is_neutral() { None } else { wanted.route(format, notes) }) else {
+                continue;
+            };
+            wanted.note_rate(format, notes);
+            let chain = wanted.chain(format.rate());
+            for (i, section) in chain.as_slice().iter().enumerate() {
+                let place = band * MAX_SECTIONS + i;
+                (d.sections[place], d.coefs[place]) = (*section, Coefs::new(section));
+                d.places[used + i] = place as u8;
+            }
+            let tau = chain.as_slice().iter().map(Section::time_constant).fold(0.0, f64::max);
+            d.bands[band] = Band { shape: wanted.shape, route, len: chain.len, tau };
+            d.join(Group { route, from: used, to: used + chain.len });
+            used += chain.len;
+        }
+        d
+    }
+
+    fn join(&mut self, group: Group) {
+        match self.groups[..self.group_count].last_mut() {
+            Some(last) if last.route == group.route => last.to = group.to,
+            _ => {
+                self.groups[self.group_count] = group;
+                self.group_count += 1;
+            }
+        }
+    }
+
+    pub fn groups(&self) -> &[Group] {
+        &self.groups[..self.group_count]
+    }
+
+    /// Places of one band in order.
+    pub fn band_places(&self, band: usize) -> &[u8] {
+        &self.places[self.starts[band]..][..self.bands[band].len]
+    }
+
+    /// True if a band is the same in both designs, bit by bit.
+    pub fn same_band(&self, other: &Design, band: usize) -> bool {
+        let (a, b) = (&self.bands[band], &other.bands[band]);
+        let range = band * MAX_SECTIONS..band * MAX_SECTIONS + a.len;
+        a.len == b.len
+            && (a.len == 0 || (a.route == b.route && self.coefs[range.clone()] == other.coefs[range]))
+    }
+
+    /// Longest time constant of all bands in frames.
+    pub fn time_constant(&self) -> f64 {
+        self.bands.iter().map(|b| b.tau).fold(0.0, f64::max)
+    }
+}
+
+/// What the values ask of one band. Control side.
+struct Wanted {
+    band: usize,
+    on: bool,
+    shape: Shape,
+    freq: f64,
+    gain: f64,
+    q: f64,
+    order: usize,
+    channel: usize,
+}
+
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control half")]
+impl Wanted {
+    fn new(values: &Values, band: usize) -> Wanted {
+        let get = |p: B| values.get(band_param(band, p));
+        let choice = |p: B| values.choice(band_param(band, p));
+        Wanted {
+            band,
+            on: values.on(band_param(band, B::On)),
+            shape: Shape::ALL[choice(B::Shape).min(Shape::ALL.len() - 1)],
+            freq: get(B::Freq),
+            gain: get(B::Gain),
+            q: get(B::Q),
+            order: choice(B::Order).clamp(1, 8),
+            channel: choice(B::Channel),
+        }
+    }
+
+    fn is_neutral(&self) -> bool {
+        let by_gain = matches!(self.shape, Shape::Bell | Shape::LowShelf | Shape::HighShelf | Shape::Tilt);
+        !self.on || (by_gain && self.gain == 0.0)
+    }
+
+    /// Where the band works in this layout; `None` if nowhere.
+    fn route(&self, format: &Format, notes: &mut Notes) -> Option<Route> {
+        let roles = &format.layout.roles;
+        let pairs = !format.layout.pairs().is_empty();
+        let (route, found, instead) = match self.channel {
+            1 => (Route::Left, roles.iter().any(|r| r.is_left()), None),
+            2 => (Route::Right, roles.iter().any(|r| r.is_right()), None),
+            3 => (Route::Mid, pairs, Some(Route::All)),
+            4 => (Route::Side, pairs, None),
+            _ => (Route::All, true, None),
+        };
+        if found {
+            return Some(route);
+        }
+        let what = if instead.is_some() { "the band works on all channels" } else { "the band does nothing" };
+        let asked = B::SPECS[B::Channel as usize].show(self.channel as f64);
+        self.note(B::Channel, format!("this layout has no {asked}; {what}"), notes);
+        instead
+    }
+
+    fn note_rate(&self, format: &Format, notes: &mut Notes) {
+        let real = filters::realised(self.freq, format.rate());
+        if real < self.freq {
+            let show = |v: f64| B::SPECS[B::Freq as usize].show(v);
+            let text = format!("{} is beyond this rate; effective {}", show(self.freq), show(real));
+            self.note(B::Freq, text, notes);
+        }
+    }
+
+    fn note(&self, p: B, text: String, notes: &mut Notes) {
+        notes.0.push(Note { param: band_param(self.band, p), text });
+    }
+
+    fn chain(&self, rate: f64) -> Chain {
+        let (f, g, q) = (self.freq, self.gain, self.q);
+        match self.shape {
+            Shape::Bell => filters::bell(f, g, q, rate),
+            Shape::LowShelf => filters::low_shelf(f, g, q, rate),
+            Shape::HighShelf => filters::high_shelf(f, g, q, rate),
+            Shape::Highpass => filters::highpass(f, self.order, rate),
+            Shape::Lowpass => filters::lowpass(f, self.order, rate),
+            Shape::Notch => filters::notch(f, q, rate),
+            Shape::Bandpass => filters::bandpass(f, q, rate),
+            Shape::Allpass => filters::allpass(f, q, rate),
+            Shape::Tilt => filters::tilt(f, g, rate),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `equalizer`: eight bands in series, each with its shape and its place in the stereo picture.
+//!
+//! Bands that do nothing are left out of the design, so neutral settings pass every bit. Designs are
+//! stated in [`crate::dsp::filters`]; how a new one is taken in without a click, in `audio.rs`.
+
+mod audio;
+mod cascade;
+mod design;
+#[cfg(test)]
+mod exchange_tests;
+#[cfg(test)]
+mod tests;
+
+pub use audio::EqualizerUnit;
+pub use design::{Band, Design, Route};
+
+use super::{Format, Kind, Notes, Refusal, UnitSpec};
+use crate::param::{self, Choice, ParamIndex, Repeat, Values};
+
+/// Bands in series.
+pub const BANDS: usize = 8;
+
+crate::params! {
+    pub enum P {
+        Output = param::float("output", "Output", param::Unit::Decibel, (-24.0, 18.0), 0.0).step(0.1)
+            .doc("Level change after the last band."),
+    }
+}
+
+crate::params! {
+    /// The parameters of one band.
+    pub enum B {
+        On = param::toggle("on", "On", true).designed()
+            .doc("Off: the band is left out."),
+        Shape = param::choice("shape", "Shape", SHAPES, 0).designed()
+            .doc("What the band does to the spectrum."),
+        Freq = param::float("freq", "Frequency", param::Unit::Hertz, (10.0, 40_000.0), 1000.0).log().designed()
+            .doc("Centre of a bell, notch, band-pass, all-pass or tilt; middle of a shelf; -3 dB point of a high-pass or low-pass."),
+        Gain = param::float("gain", "Gain", param::Unit::Decibel, (-24.0, 24.0), 0.0).step(0.1).designed()
+            .doc("Gain of a bell or shelf; of a tilt, the difference between its two ends."),
+        Q = param::float("q", "Q", param::Unit::None, (0.1, 40.0), std::f64::consts::FRAC_1_SQRT_2).log().designed()
+            .doc("Narrowness of a bell, notch, band-pass or all-pass, overshoot of a shelf; tilt, high-pass and low-pass have none."),
+        Order = param::integer("order", "Order", (1, 8), 2)
+            .doc("Slope of a high-pass or low-pass: 6 dB per octave each, Butterworth."),
+        Channel = param::choice("channel", "Channel", CHANNELS, 0).designed()
+            .doc("The channels the band works on; left, right, mid and side mean every stereo pair of the layout."),
+    }
+}
+
+const SHAPES: &[Choice] = &[
+    Choice { symbol: "bell", doc: "Boost or cut around the frequency." },
+    Choice { symbol: "low_shelf", doc: "Boost or cut below the frequency." },
+    Choice { symbol: "high_shelf", doc: "Boost or cut above the frequency." },
+    Choice { symbol: "highpass", doc: "Removes what is below the frequency." },
+    Choice { symbol: "lowpass", doc: "Removes what is above the frequency." },
+    Choice { symbol: "notch", doc: "Removes the frequency alone." },
+    Choice { symbol: "bandpass", doc: "Leaves what is around the frequency." },
+    Choice { symbol: "allpass", doc: "Turns the phase and leaves the level." },
+    Choice { symbol: "tilt", doc: "Lowers one side of the frequency and raises the other." },
+];
+
+/// What a band does to the spectrum; the order of its choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Bell,
+    LowShelf,
+    HighShelf,
+    Highpass,
+    Lowpass,
+    Notch,
+    Bandpass,
+    Allpass,
+    Tilt,
+}
+
+impl Shape {
+    /// By index of the choice.
+    pub const ALL: [Shape; 9] = [
+        Shape::Bell,
+        Shape::LowShelf,
+        Shape::HighShelf,
+        Shape::Highpass,
+        Shape::Lowpass,
+        Shape::Notch,
+        Shape::Bandpass,
+        Shape::Allpass,
+        Shape::Tilt,
+    ];
+}
+
+const CHANNELS: &[Choice] = &[
+    Choice { symbol: "stereo", doc: "All channels." },
+    Choice { symbol: "left", doc: "The left channels." },
+    Choice { symbol: "right", doc: "The right channels." },
+    Choice { symbol: "mid", doc: "What the two channels of a pair have in common." },
+    Choice { symbol: "side", doc: "What the two channels of a pair differ by." },
+];
+
+/// The index of a parameter of band `band`, counted from 0.
+pub fn band_param(band: usize, p: B) -> ParamIndex {
+    ParamIndex((P::SPECS.len() + band * B::SPECS.len()) as u16 + p as u16)
+}
+
+pub struct Equalizer;
+
+#[allow(clippy::disallowed_methods, reason = "control half")]
+impl Kind for Equalizer {
+    const SPEC: UnitSpec = UnitSpec {
+        symbol: "equalizer",
+        name: "Equalizer",
+        doc: "Eight parametric bands in series, each on all channels or on left, right, mid or side.",
+        params: P::SPECS,
+        repeat: Some(Repeat { prefix: "band", name: "Band", count: BANDS, params: B::SPECS }),
+        sidechain: false,
+        sound: 1,
+    };
+    type Unit = EqualizerUnit;
+
+    fn design(format: &Format, values: &Values, notes: &mut Notes) -> Result<Box<Design>, Refusal> {
+        Ok(Box::new(Design::new(format, values, notes)))
+    }
+
+    fn build(format: &Format, _: &Values, parts: Box<Design>) -> Result<EqualizerUnit, Refusal> {
+        Ok(EqualizerUnit::new(format, parts))
+    }
+
+    fn time_constant(format: &Format, values: &Values) -> f64 {
+        Design::new(format, values, &mut Notes::default()).time_constant() / format.rate()
+    }
+}

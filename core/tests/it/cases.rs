@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Racks to measure: every unit of the catalog and every split, neutral, working, and at random.
+
+#![allow(dead_code, reason = "shared by two test binaries")]
+
+use lathe_core::param::{Motion, ParamKind};
+use lathe_core::rack::plan::{BranchPlan, RackPlan, SlotPlan};
+use lathe_core::rack::split::SplitKind;
+use lathe_core::units::{AnyKind, CATALOG, Layout, find};
+
+use crate::rig::Rng;
+
+pub fn rack(layout: &str, slots: Vec<SlotPlan>) -> RackPlan {
+    let mut plan = RackPlan::empty(Layout::named(layout).unwrap());
+    plan.slots = slots;
+    plan
+}
+
+/// A unit with settings under which it works on a full-scale signal.
+pub fn working(kind: &'static dyn AnyKind) -> SlotPlan {
+    let slot = SlotPlan::unit("u", kind);
+    match kind.spec().symbol {
+        "gain" => slot.with("trim", -3.0),
+        "equalizer" => slot
+            .with("band1/freq", 200.0)
+            .with("band1/gain", 6.0)
+            .with("band2/freq", 4000.0)
+            .with("band2/gain", -4.0)
+            .with("band2/q", 2.0),
+        "compressor" => slot.with("threshold", -20.0).with("ratio", 4.0).with("knee", 6.0),
+        "limiter" => slot.with("gain", 6.0).with("ceiling", -3.0),
+        other => panic!("{other}: say here with which settings it works"),
+    }
+}
+
+fn branches(ids: &[&str]) -> Vec<BranchPlan> {
+    let gain = |id: &str| SlotPlan::unit(&format!("g_{id}"), find("gain").unwrap());
+    ids.iter().map(|id| BranchPlan { id: id.to_string(), slots: vec![gain(id)] }).collect()
+}
+
+/// Every kind of split with a neutral gain in each branch.
+pub fn splits() -> Vec<SlotPlan> {
+    vec![
+        SlotPlan::split("u", SplitKind::Parallel, branches(&["a"])),
+        SlotPlan::split("u", SplitKind::MidSide, branches(&["mid", "side"])),
+        SlotPlan::split("u", SplitKind::LeftRight, branches(&["left", "right"])),
+        SlotPlan::split("u", SplitKind::Bands, branches(&["a", "b", "c", "d"])),
+    ]
+}
+
+/// Every unit as it is built by default.
+pub fn neutral_units() -> Vec<SlotPlan> {
+    CATALOG.iter().map(|k| SlotPlan::unit("u", *k)).collect()
+}
+
+/// Every unit and split, working.
+pub fn all_working() -> Vec<SlotPlan> {
+    CATALOG.iter().map(|k| working(*k)).chain(splits()).collect()
+}
+
+/// What to call a slot in a message.
+pub fn name(slot: &SlotPlan) -> String {
+    use lathe_core::rack::plan::Content;
+    match &slot.content {
+        Content::Unit { kind, .. } => kind.spec().symbol.to_string(),
+        Content::Split { kind, .. } => kind.symbol().to_string(),
+    }
+}
+
+/// A random legal value of a parameter.
+pub fn random_value(spec: &lathe_core::param::ParamSpec, r: &mut Rng) -> f64 {
+    match spec.kind {
+        ParamKind::Float => spec.from_norm(r.unit()),
+        _ => spec.min + r.below((spec.max - spec.min) as usize + 1) as f64,
+    }
+}
+
+/// Sets every parameter but bypass and mix at random.
+pub fn randomized(mut slot: SlotPlan, r: &mut Rng) -> SlotPlan {
+    let table = slot.table.clone();
+    for (i, spec) in table.iter().filter(|(_, s)| s.symbol != "bypass" && s.symbol != "mix") {
+        slot.values.set(i, random_value(spec, r));
+    }
+    slot
+}
+
+/// Symbols of the parameters that change in this way.
+pub fn symbols(slot: &SlotPlan, change: Motion) -> Vec<String> {
+    slot.table.iter().filter(|(_, s)| s.change == change).map(|(_, s)| s.symbol.to_string()).collect()
+}

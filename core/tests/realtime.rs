@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The audio thread allocates and frees nothing, whatever is done to it. The binary has its own
+//! allocator, which counts what the thread does while it is inside the callback.
+#![allow(unsafe_code)] // the allocator
+
+use std::alloc::{GlobalAlloc, Layout as Memory, System};
+use std::cell::Cell;
+
+#[path = "it/cases.rs"]
+mod cases;
+#[path = "it/rig.rs"]
+mod rig;
+
+use cases::{all_working, name, rack, random_value, randomized};
+use lathe_core::engine::{Command, Event, TapPoint, tap::Tap};
+use lathe_core::param::Motion;
+use lathe_core::rack::plan::{RackPlan, SlotPlan};
+use rig::{Rig, Rng, music};
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    if INSIDE.with(Cell::get) {
+        COUNT.with(|c| c.set(c.get() + 1));
+    }
+}
+
+// SAFETY: every call is handed to the system allocator unchanged; the counters are const-initialised
+// thread locals without destructors, so touching them allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, m: Memory) -> *mut u8 {
+        count();
+        unsafe { System.alloc(m) }
+    }
+    unsafe fn dealloc(&self, p: *mut u8, m: Memory) {
+        count();
+        unsafe { System.dealloc(p, m) }
+    }
+    unsafe fn alloc_zeroed(&self, m: Memory) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(m) }
+    }
+    unsafe fn realloc(&self, p: *mut u8, m: Memory, n: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(p, m, n) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Runs one period and returns how often the thread allocated or freed in it.
+fn period(rig: &mut Rig, buffers: &mut rig::Buffers, frames: usize) -> u64 {
+    let before = COUNT.with(Cell::get);
+    INSIDE.with(|i| i.set(true));
+    rig.periods.run(frames, buffers);
+    INSIDE.with(|i| i.set(false));
+    COUNT.with(Cell::get) - before
+}
+
+/// One rack under random parameter changes, designs, swaps, taps and bad input.
+fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
+    let channels = start.layout.len();
+    let audio = music(channels, 65_536, 48_000, r.next());
+    let mut rig = Rig::new(&start, 48_000);
+    let mut buffers = rig::Buffers { input: &audio, offset: 0, main: vec![vec![0.0; 65_536]; channels] };
+    let mut bad = audio.clone();
+    for _ in 0..200 {
+        let (c, n) = (r.below(channels), r.below(65_536));
+        bad[c][n] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, 1e-310][r.below(5)];
+    }
+    let (mut total, mut installing) = (0, false);
+    for _ in 0..periods {
+        match r.below(12) {
+            // A period of one frame takes no commands: leave them room.
+            _ if rig.link.commands.slots() < 128 => {}
+            0..3 => change(&mut rig, r),
+            3 if !installing => {
+                let slot = randomized(rig.plan.slots[0].clone(), r);
+                let plan = RackPlan { slots: vec![slot], ..rig.plan.clone() };
+                rig.install(&plan);
+                installing = true;
+            }
+            4 => {
+                let point = [TapPoint::In, TapPoint::Out, TapPoint::slot_out("u")][r.below(3)];
+                let (tap, reader) = Tap::new(point, channels, 4096);
+                drop(reader);
+                let _ = rig.link.send(Command::Arm(Box::new(tap)));
+                let _ = rig.link.send(Command::Disarm(point));
+            }
+            5 => {
+                let panic = &rig.link.status.panic;
+                panic.store(r.below(4) == 0, std::sync::atomic::Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        let frames = [64, 128, 256, 100, 441, 1][r.below(6)];
+        buffers.offset = r.below(65_536 - 512);
+        buffers.input = if r.below(20) == 0 { &bad } else { &audio };
+        total += period(&mut rig, &mut buffers, frames);
+        installing &= !rig.collect().iter().any(|e| matches!(e, Event::Installed(_)));
+    }
+    assert!(buffers.main.iter().flatten().all(|v| v.is_finite()));
+    total
+}
+
+/// One to three live changes in one batch.
+fn change(rig: &mut Rig, r: &mut Rng) {
+    let slot: SlotPlan = rig.plan.slots[0].clone();
+    let live: Vec<(String, f64)> = (0..1 + r.below(3))
+        .filter_map(|_| {
+            let (_, spec) = slot.table.iter().nth(r.below(slot.table.len()))?;
+            (spec.change != Motion::Structural).then(|| (spec.symbol.to_string(), random_value(spec, r)))
+        })
+        .collect();
+    let at = rig.periods.engine().frame() + r.below(200) as u64;
+    let changes: Vec<(&str, &str, f64)> = live.iter().map(|(s, v)| ("u", s.as_str(), *v)).collect();
+    if !changes.is_empty() {
+        rig.set(&changes, at);
+    }
+}
+
+/// Periods in all; `tests/soak` asks for more.
+fn periods() -> usize {
+    std::env::var("LATHE_PERIODS").ok().and_then(|v| v.parse().ok()).unwrap_or(100_000)
+}
+
+fn seed() -> u64 {
+    std::env::var("LATHE_SEED").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
+}
+
+#[test]
+fn the_callback_allocates_and_frees_nothing() {
+    let mut r = Rng(seed().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let all = all_working();
+    let share = periods() / all.len() / 2;
+    for slot in all {
+        for layout in ["stereo", "5.1"] {
+            let n = torture(rack(layout, vec![slot.clone()]), share, &mut r);
+            println!("{} in {layout}: {n} allocations or frees in {share} periods", name(&slot));
+            assert_eq!(n, 0, "{} in {layout}", name(&slot));
+        }
+    }
+}
+
+/// Input that allocates while it is read, inside the callback.
+struct Planted;
+
+impl lathe_core::engine::Ports for Planted {
+    fn read(&mut self, _: usize, _: usize, into: &mut [f64]) {
+        into.copy_from_slice(&std::hint::black_box(vec![0.0; into.len()]));
+    }
+    fn write_main(&mut self, _: usize, _: usize, _: &[f64]) {}
+    fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
+}
+
+/// Runs one callback with the planted allocation in it.
+fn run_planted() -> u64 {
+    let mut rig = Rig::new(&rack("mono", vec![]), 48_000);
+    INSIDE.with(|i| i.set(true));
+    rig.periods.run(64, &mut Planted);
+    INSIDE.with(|i| i.set(false));
+    COUNT.with(Cell::get)
+}
+
+/// The proof that the test above can fail: an allocation in the callback is caught by the same count,
+/// and under the real-time sanitizer it ends the process with a report.
+#[test]
+fn a_planted_allocation_is_caught() {
+    if std::env::var_os("LATHE_PLANT").is_some() {
+        run_planted();
+        return;
+    }
+    if std::env::var_os("LATHE_RTSAN").is_none() {
+        assert_eq!(run_planted(), 2, "one allocation, one free");
+        return;
+    }
+    let out = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_planted_allocation_is_caught", "--nocapture"])
+        .env("LATHE_PLANT", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && said.contains("RealtimeSanitizer"), "{}: {said}", out.status);
+    println!("caught: {}", said.lines().find(|l| l.contains("ERROR")).unwrap_or(""));
+}

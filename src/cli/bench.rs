@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `lathe bench`: what each unit and whole racks cost, one thread, in this process.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use lathe_core::engine::{Engine, Periods, Ports, build, link};
+use lathe_core::rack;
+use lathe_core::rack::plan::RackPlan;
+use serde_json::json;
+
+use super::load_rack;
+use crate::exit::{Exit, Failure};
+use crate::racks::SHIPPED;
+
+/// Time units and racks: nanoseconds per frame, worst block, latency
+///
+/// Single figures move with the machine: compare rows of one run.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  lathe bench\n  lathe bench --rack master.toml --rate 96000 --period 64\n  lathe bench --json | jq -r '[.name, .ns_med] | @tsv'"
+)]
+pub struct Args {
+    /// Time this rack instead of the built-in list
+    #[arg(long, short, value_name = "FILE")]
+    rack: Option<PathBuf>,
+    /// Sample rate in Hz
+    #[arg(long, default_value_t = 48_000, value_name = "HZ", value_parser = clap::value_parser!(u32).range(8_000..=384_000))]
+    rate: u32,
+    /// Frames per block
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    period: u32,
+    /// Seconds of audio per row
+    #[arg(long, default_value_t = 4, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// Only rows whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// One JSON line per row
+    #[arg(long)]
+    json: bool,
+}
+
+/// Rows of single units, as racks.
+const UNITS: &[(&str, &str)] = &[
+    ("empty rack", ""),
+    ("gain", "unit = \"gain\"\nparams = { trim = -1 }"),
+    (
+        "equalizer, 8 bells",
+        "unit = \"equalizer\"\nparams = { band1 = {freq=60,gain=2}, band2 = {freq=120,gain=-2}, band3 = {freq=300,gain=1}, \
+         band4 = {freq=800,gain=-1}, band5 = {freq=2000,gain=2}, band6 = {freq=5000,gain=-2}, band7 = {freq=9000,gain=1}, \
+         band8 = {freq=15000,gain=3} }",
+    ),
+    ("compressor, peak", "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6 }"),
+    ("limiter", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1 }"),
+    (
+        "4 bands LR4",
+        "split = \"bands\"\n[[slot.branch]]\nid=\"a\"\n[[slot.branch]]\nid=\"b\"\n[[slot.branch]]\nid=\"c\"\n[[slot.branch]]\nid=\"d\"",
+    ),
+    (
+        "4 bands LR4, a compressor each",
+        "split = \"bands\"\n[[slot.branch]]\nid=\"a\"\n[[slot.branch.slot]]\nid=\"c1\"\nunit=\"compressor\"\n[[slot.branch]]\nid=\"b\"\n\
+         [[slot.branch.slot]]\nid=\"c2\"\nunit=\"compressor\"\n[[slot.branch]]\nid=\"c\"\n[[slot.branch.slot]]\nid=\"c3\"\nunit=\"compressor\"\n\
+         [[slot.branch]]\nid=\"d\"\n[[slot.branch.slot]]\nid=\"c4\"\nunit=\"compressor\"",
+    ),
+];
+
+/// One row of the table.
+struct Row {
+    name: String,
+    ns_med: f64,
+    ns_mean: f64,
+    ns_p99: f64,
+    max_block_us: f64,
+    latency: usize,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut plans: Vec<(String, RackPlan)> = Vec::new();
+    match &args.rack {
+        Some(path) => {
+            let plan = load_rack(path)?;
+            for slot in &plan.slots {
+                let one = RackPlan { slots: vec![slot.clone()], latency_ms: None, ..plan.clone() };
+                plans.push((format!("slot {}", slot.id), one));
+            }
+            plans.push((format!("rack {}", plan.name), plan));
+        }
+        None => {
+            for (name, slot) in UNITS {
+                let slot =
+                    if slot.is_empty() { String::new() } else { format!("[[slot]]\nid = \"s\"\n{slot}\n") };
+                let text = format!("format = 1\n[rack]\nname = \"bench\"\nlayout = \"stereo\"\n{slot}");
+                plans.push((name.to_string(), loaded(&text, name)?));
+            }
+            for (name, text) in SHIPPED {
+                plans.push((format!("rack {name}"), loaded(text, name)?));
+            }
+        }
+    }
+    if !args.json {
+        println!(
+            "{} Hz, {} frames a block, {} s a row; ns per frame, all channels",
+            args.rate, args.period, args.seconds
+        );
+        println!(
+            "{:<34} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11}",
+            "", "median", "mean", "p99", "worst block", "latency", "x real time"
+        );
+    }
+    let wanted = |name: &str| args.only.as_ref().is_none_or(|o| name.contains(o.as_str()));
+    for (name, plan) in plans.iter().filter(|(n, _)| wanted(n)) {
+        print(&row(name, plan, args)?, args);
+    }
+    Ok(())
+}
+
+fn loaded(text: &str, name: &str) -> Result<RackPlan, Failure> {
+    rack::load(text, name).map(|l| l.plan).map_err(|e| Failure::new(Exit::Config, e.render(false)))
+}
+
+fn print(r: &Row, args: &Args) {
+    if args.json {
+        super::print_json(&json!({
+            "name": r.name, "ns_med": r.ns_med, "ns_mean": r.ns_mean, "ns_p99": r.ns_p99,
+            "max_block_us": r.max_block_us, "latency": r.latency,
+        }));
+    } else {
+        let speed = 1e9 / f64::from(args.rate) / r.ns_mean;
+        println!(
+            "{:<34} {:>9.1} {:>9.1} {:>9.1} {:>9.1} us {:>9} {:>11.0}",
+            r.name, r.ns_med, r.ns_mean, r.ns_p99, r.max_block_us, r.latency, speed
+        );
+    }
+}
+
+/// Noise with a moving level on every channel, and a place for what comes out.
+struct Buffers {
+    audio: Vec<Vec<f32>>,
+    at: usize,
+    sum: f32,
+}
+
+impl Ports for Buffers {
+    fn read(&mut self, channel: usize, from: usize, into: &mut [f64]) {
+        let x = &self.audio[channel % self.audio.len()][self.at + from..];
+        into.iter_mut().zip(x).for_each(|(o, x)| *o = f64::from(*x));
+    }
+    fn write_main(&mut self, _: usize, _: usize, audio: &[f64]) {
+        self.sum += audio.iter().map(|x| *x as f32).sum::<f32>();
+    }
+    fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
+}
+
+fn row(name: &str, plan: &RackPlan, args: &Args) -> Result<Row, Failure> {
+    let built = build(plan, args.rate).map_err(|e| Failure::new(Exit::Config, e))?;
+    let latency = built.spec.latency;
+    let channels = built.spec.inputs.iter().sum();
+    let (_link, audio) = link();
+    let period = args.period as usize;
+    let mut periods = Periods::new(Engine::new(built, audio), period);
+    let mut b = Buffers { audio: noise(channels, 65_536 + 8192), at: 0, sum: 0.0 };
+    let blocks = (args.seconds as usize * args.rate as usize / period).max(8);
+    let mut ns = Vec::with_capacity(blocks);
+    for n in 0..blocks + blocks / 4 {
+        b.at = (n * period) % 65_536;
+        let start = Instant::now();
+        periods.run(period, &mut b);
+        let took = start.elapsed().as_nanos() as f64;
+        if n >= blocks / 4 {
+            ns.push(took);
+        }
+    }
+    std::hint::black_box(b.sum);
+    let mean = ns.iter().sum::<f64>() / ns.len() as f64;
+    ns.sort_by(f64::total_cmp);
+    let frames = period as f64;
+    Ok(Row {
+        name: name.to_string(),
+        ns_med: ns[ns.len() / 2] / frames,
+        ns_mean: mean / frames,
+        ns_p99: ns[ns.len() * 99 / 100] / frames,
+        max_block_us: ns.last().copied().unwrap_or(0.0) / 1000.0,
+        latency,
+    })
+}
+
+fn noise(channels: usize, frames: usize) -> Vec<Vec<f32>> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..channels.max(1))
+        .map(|_| (0..frames).map(|n| next() * (0.1 + 0.4 * ((n / 4000) % 3) as f32)).collect())
+        .collect()
+}

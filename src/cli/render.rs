@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `lathe render`: files through a rack, several at a time over all cores.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use lathe_core::rack::plan::RackPlan;
+
+use super::load_rack;
+use crate::audio::offline::{RenderError, RenderOptions, RenderReport, render_file};
+use crate::exit::{Exit, Failure};
+use crate::files::{self, BitDepth, WriteOptions};
+
+/// Render files through a rack
+///
+/// The same engine as the daemon's; the rack's latency is removed, so the output has exactly the
+/// input's frames and starts where the input starts. The output is written under a temporary name
+/// and renamed when it is complete.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    lathe render --rack master.toml mix.wav master.wav\n  \
+    lathe render --rack master.toml --bits 16 mix.flac cd.wav\n  \
+    lathe render --rack speech.toml ep1.wav ep2.wav ep3.wav out/")]
+pub struct Args {
+    /// The rack file (TOML)
+    #[arg(long, short, value_name = "FILE")]
+    rack: PathBuf,
+    /// Bits of the output: 16, 20, 24 (integer, TPDF dither), 32f or 64f (float)
+    #[arg(long, default_value = "32f", value_name = "BITS")]
+    bits: BitDepth,
+    /// Seconds to render beyond the end of the input (0 to 3600)
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = tail)]
+    tail: f64,
+    /// Round to integers without dither
+    #[arg(long)]
+    no_dither: bool,
+    /// One JSON object per file on stdout
+    #[arg(long)]
+    json: bool,
+    /// Input files, then the output file; with several inputs, an existing folder
+    #[arg(required = true, num_args = 2.., value_name = "IN… OUT")]
+    files: Vec<PathBuf>,
+}
+
+fn tail(s: &str) -> Result<f64, String> {
+    let v: f64 = s.parse().map_err(|_| format!("{s} is not a number of seconds"))?;
+    if (0.0..=3600.0).contains(&v) { Ok(v) } else { Err(format!("{v} s is not allowed: 0 s to 3600 s")) }
+}
+
+/// One file to do.
+struct Job {
+    input: PathBuf,
+    output: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let plan = load_rack(&args.rack)?;
+    let jobs = jobs(&args.files)?;
+    let options = RenderOptions {
+        bits: args.bits,
+        tail: args.tail,
+        write: WriteOptions { dither: !args.no_dither, ..WriteOptions::default() },
+    };
+    let start = Instant::now();
+    let (results, seconds) = render_all(&plan, &jobs, options);
+    let mut worst = None;
+    for result in results {
+        match result {
+            Ok(r) => report(&r, args.json),
+            Err(e) => {
+                eprintln!("lathe: {e}");
+                let exit = match e {
+                    RenderError::File(_) => Exit::Io,
+                    RenderError::SameFile(_) => Exit::Usage,
+                    _ => Exit::Config,
+                };
+                worst = Some(exit);
+            }
+        }
+    }
+    if !args.json && std::io::stderr().is_terminal() {
+        let took = start.elapsed().as_secs_f64();
+        eprintln!("{seconds:.1} s of audio in {took:.1} s, {:.0} x real time", seconds / took.max(1e-9));
+    }
+    worst.map_or(Ok(()), |exit| Err(Failure::quiet(exit)))
+}
+
+/// Pairs inputs with outputs, as `cp` does.
+fn jobs(files: &[PathBuf]) -> Result<Vec<Job>, Failure> {
+    let Some((out, inputs)) = files.split_last() else {
+        return Err(Failure::new(Exit::Usage, "name an input and an output"));
+    };
+    if !out.is_dir() {
+        return match inputs {
+            [input] => Ok(vec![Job { input: input.clone(), output: out.clone() }]),
+            _ => Err(Failure::new(
+                Exit::Usage,
+                format!("{} inputs need a folder as output, and {} is none", inputs.len(), out.display()),
+            )),
+        };
+    }
+    let jobs: Vec<Job> =
+        inputs.iter().map(|i| Job { input: i.clone(), output: out.join(output_name(i)) }).collect();
+    for (n, a) in jobs.iter().enumerate() {
+        if let Some(b) = jobs[..n].iter().find(|b| b.output == a.output) {
+            let text = format!(
+                "{} and {} would both become {}; render them one by one",
+                b.input.display(),
+                a.input.display(),
+                a.output.display()
+            );
+            return Err(Failure::new(Exit::Usage, text));
+        }
+    }
+    Ok(jobs)
+}
+
+/// The input's name, as WAV unless it is a FLAC.
+fn output_name(input: &Path) -> PathBuf {
+    let flac = input.extension().is_some_and(|e| e.eq_ignore_ascii_case("flac"));
+    PathBuf::from(input.file_name().unwrap_or_default()).with_extension(if flac { "flac" } else { "wav" })
+}
+
+type Results = Vec<Result<RenderReport, RenderError>>;
+
+/// All files over all cores; also the seconds of audio they hold.
+fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions) -> (Results, f64) {
+    let lengths: Vec<(u64, u32)> = jobs.iter().map(|j| length(&j.input)).collect();
+    let frames: u64 = lengths.iter().map(|l| l.0).sum();
+    let seconds = lengths.iter().map(|&(f, r)| f as f64 / f64::from(r.max(1))).sum();
+    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let results: Mutex<Vec<Option<Result<RenderReport, RenderError>>>> =
+        Mutex::new(jobs.iter().map(|_| None).collect());
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get()).min(jobs.len());
+    let bar = bar(frames, seconds);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Relaxed);
+                    let Some(job) = jobs.get(n) else { return };
+                    let r = render_file(plan, &job.input, &job.output, options, &done);
+                    if let Ok(mut all) = results.lock() {
+                        all[n] = Some(r);
+                    }
+                }
+            });
+        }
+        while let Some(bar) =
+            bar.as_ref().filter(|_| results.lock().is_ok_and(|r| r.iter().any(Option::is_none)))
+        {
+            bar.set_position(done.load(Relaxed));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    (results.into_inner().unwrap_or_default().into_iter().flatten().collect(), seconds)
+}
+
+/// Frames and rate of an input, zero if it cannot be told.
+fn length(path: &Path) -> (u64, u32) {
+    files::open(path).map_or((0, 1), |r| (r.spec().frames.unwrap_or(0), r.spec().sample_rate))
+}
+
+/// A progress bar with ETA and × real time, if stderr is a terminal.
+fn bar(frames: u64, seconds: f64) -> Option<ProgressBar> {
+    if frames == 0 || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let per_second = frames as f64 / seconds.max(1e-9);
+    let bar = ProgressBar::new(frames);
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  ETA {eta}  {speed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("speed", move |s: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+            let _ = write!(w, "{:.0} x real time", s.per_sec() / per_second);
+        });
+    bar.set_style(style);
+    Some(bar)
+}
+
+fn report(r: &RenderReport, json: bool) {
+    let name = r.input.display();
+    if r.refused_samples > 0 {
+        eprintln!(
+            "lathe: {name}: {} samples were not audio (NaN, infinite or beyond +80 dBFS) and were rendered as silence",
+            r.refused_samples
+        );
+    }
+    if r.damaged {
+        eprintln!("lathe: {name}: the input is truncated or damaged; what could be read was rendered");
+    }
+    if r.output.clipped > 0 {
+        eprintln!(
+            "lathe: {}: {} samples were over full scale and clipped; lower a ceiling or render floats",
+            r.output.path.display(),
+            r.output.clipped
+        );
+    }
+    if json {
+        super::print_json(&serde_json::json!({
+            "file": r.input, "output": r.output.path, "sample_rate": r.sample_rate,
+            "frames": r.output.frames, "latency_frames": r.latency,
+            "clipped_samples": r.output.clipped, "refused_samples": r.refused_samples, "damaged": r.damaged,
+        }));
+    }
+}
