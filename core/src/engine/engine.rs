@@ -75,6 +75,11 @@ impl Engine {
         self.sample_rate
     }
 
+    /// What this engine shows of itself.
+    pub fn status(&self) -> &super::Status {
+        &self.link.status
+    }
+
     /// The frame of the next quantum.
     pub fn frame(&self) -> Frame {
         self.frame
