@@ -44,6 +44,18 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Audio thread. The whole period, under the real-time sanitizer where one is built in.
+    #[rtsan_standalone::nonblocking]
+    fn period(&mut self, scope: &ProcessScope) {
+        let frames = scope.n_frames() as usize;
+        let mut buffers = fetch(&mut self.ports, scope);
+        if let Some(engine_frame) = self.shared.seat.run(frames, &mut buffers) {
+            self.shared.set_origin(engine_frame, scope.last_frame_time());
+        }
+    }
+}
+
 impl jack::ProcessHandler for Process {
     /// Audio thread.
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
@@ -51,11 +63,7 @@ impl jack::ProcessHandler for Process {
             silence_panics_here();
             self.quiet = true;
         }
-        let frames = scope.n_frames() as usize;
-        let mut buffers = fetch(&mut self.ports, scope);
-        if let Some(engine_frame) = self.shared.seat.run(frames, &mut buffers) {
-            self.shared.set_origin(engine_frame, scope.last_frame_time());
-        }
+        self.period(scope);
         Control::Continue
     }
 

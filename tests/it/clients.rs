@@ -33,7 +33,6 @@ struct Job {
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Facts {
-    start: u32,
     latency: (u32, u32),
     xruns: u64,
     gaps: u64,
@@ -41,8 +40,6 @@ struct Facts {
 
 /// A recording.
 pub struct Recording {
-    /// JACK frame time of the first frame played and of the first recorded.
-    pub start: u32,
     /// Latency from the player's port to the recorder's, as JACK reports it.
     pub reported: (u32, u32),
     /// True if JACK told of an xrun, or cycle times jumped.
@@ -103,7 +100,6 @@ impl Clients {
         let facts: Facts =
             serde_json::from_slice(&std::fs::read(self.dir.path().join("facts")).unwrap()).unwrap();
         Recording {
-            start: facts.start,
             reported: facts.latency,
             disturbed: facts.xruns > 0 || facts.gaps > 0,
             audio: read_audio(&self.dir.path().join("output"), self.channels),
@@ -257,7 +253,6 @@ fn helper() {
     std::fs::write(job.dir.join("started"), "").unwrap();
     let output = done.recv_timeout(Duration::from_secs(150)).expect("a recording");
     let facts = Facts {
-        start: (shared.start.load(Acquire) - 1) as u32,
         latency: latency(&starts, &ends),
         xruns: shared.xruns.load(Acquire),
         gaps: shared.gaps.load(Acquire),

@@ -6,6 +6,8 @@ mod faults;
 mod jack;
 mod jackd;
 mod lathed;
+mod music;
+mod rtsan;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]
