@@ -94,7 +94,7 @@ impl AudioWriter {
             .suffix(".tmp")
             .permissions(Permissions::from_mode(0o666)) // less the umask, like any other file
             .tempfile_in(directory(path))
-            .map_err(|e| FileError::io(path, "create", e))?;
+            .map_err(|e| FileError::io(path, "create", without_path(e)))?;
         let sink = || -> std::io::Result<Box<dyn Sink>> {
             let file = temporary.as_file().try_clone()?;
             Ok(match kind {
@@ -195,6 +195,12 @@ fn check(path: &Path, kind: Kind, spec: &WriteSpec, depth: BitDepth) -> Result<(
         return refuse(format!("FLAC holds rates up to 655350 Hz, not {sample_rate}"), "write .wav");
     }
     Ok(())
+}
+
+/// The system's error alone: the temporary name that `tempfile` adds means nothing to the user.
+fn without_path(e: std::io::Error) -> std::io::Error {
+    let inner = e.get_ref().and_then(|inner| inner.source()).and_then(|s| s.downcast_ref::<std::io::Error>());
+    inner.and_then(std::io::Error::raw_os_error).map_or(e, std::io::Error::from_raw_os_error)
 }
 
 /// Where the temporary file goes: beside the final one, so that the rename cannot cross disks.
