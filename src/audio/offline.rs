@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use lathe_core::dsp::QUANTUM;
 use lathe_core::engine::{BuildError, Engine, Link, Periods, Ports, build, link};
 use lathe_core::rack::plan::RackPlan;
+use lathe_core::units::NAMED;
 
 use crate::files::{self, BitDepth, FileError, WriteOptions, WriteReport, WriteSpec};
 
@@ -22,8 +23,8 @@ pub enum RenderError {
     #[error("rack at {rate} Hz: {source}")]
     Build { rate: u32, source: BuildError },
     #[error(
-        "{file} has {channels} channel(s), but the rack's layout \"{layout}\" has {wanted}; \
-         use a rack with a layout of {channels} channel(s)"
+        "{} has {channels} channel{}, but the rack's layout \"{layout}\" has {wanted}; use a rack with {}",
+        file.display(), if *channels == 1 { "" } else { "s" }, layout_of(*channels)
     )]
     Channels { file: PathBuf, channels: usize, layout: String, wanted: usize },
     #[error("{0} is both input and output; name another output file")]
@@ -215,6 +216,12 @@ fn fill(reader: &mut files::AudioReader, planes: &mut [Vec<f64>]) -> Result<usiz
         got += n;
     }
     Ok(got)
+}
+
+/// A layout of so many channels, in words.
+fn layout_of(channels: usize) -> String {
+    let named = NAMED.iter().find(|(_, roles)| roles.len() == channels);
+    named.map_or_else(|| format!("a layout of {channels} channels"), |(name, _)| format!("layout \"{name}\""))
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

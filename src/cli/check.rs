@@ -87,8 +87,9 @@ fn check(path: &Path, rack: Result<Loaded, Diagnostics>, args: &Args) -> bool {
                 }));
             } else {
                 let n = spec.slots.len() - 1;
+                let s = if n == 1 { "" } else { "s" };
                 println!(
-                    "{name}: ok, {} slots, {}, latency {} frames ({ms:.2} ms) at {} Hz",
+                    "{name}: ok, {} slot{s}, {}, latency {} frames ({ms:.2} ms) at {} Hz",
                     n,
                     loaded.plan.layout.name(),
                     spec.latency,

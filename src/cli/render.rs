@@ -89,7 +89,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let signal = progress.stop.load(Relaxed);
     if signal != 0 {
-        eprintln!("lathe: stopped; {done} of {} files rendered, nothing is left of the others", jobs.len());
+        let files = if jobs.len() == 1 { "file" } else { "files" };
+        eprintln!("lathe: stopped; {done} of {} {files} rendered, nothing is left of the rest", jobs.len());
         // Ends as this signal would have ended it, so that a shell sees why.
         let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
     }

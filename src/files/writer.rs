@@ -4,8 +4,7 @@
 //! It is written under a hidden temporary name in the same directory, brought to the disk, and
 //! renamed by `finish`; dropped before that, it leaves nothing behind. A file that already has the
 //! final name stays as it is until the moment of the rename, which replaces it.
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -92,9 +91,10 @@ impl AudioWriter {
         let temporary = tempfile::Builder::new()
             .prefix(".lathe-")
             .suffix(".tmp")
-            .permissions(Permissions::from_mode(0o666)) // less the umask, like any other file
-            .tempfile_in(directory(path))
-            .map_err(|e| FileError::io(path, "create", without_path(e)))?;
+            .make_in(directory(path), |name| {
+                File::options().read(true).write(true).create_new(true).open(name)
+            })
+            .map_err(|e| FileError::io(path, "create", e))?;
         let sink = || -> std::io::Result<Box<dyn Sink>> {
             let file = temporary.as_file().try_clone()?;
             Ok(match kind {
@@ -197,12 +197,6 @@ fn check(path: &Path, kind: Kind, spec: &WriteSpec, depth: BitDepth) -> Result<(
     Ok(())
 }
 
-/// The system's error alone: the temporary name that `tempfile` adds means nothing to the user.
-fn without_path(e: std::io::Error) -> std::io::Error {
-    let inner = e.get_ref().and_then(|inner| inner.source()).and_then(|s| s.downcast_ref::<std::io::Error>());
-    inner.and_then(std::io::Error::raw_os_error).map_or(e, std::io::Error::from_raw_os_error)
-}
-
 /// Where the temporary file goes: beside the final one, so that the rename cannot cross disks.
 fn directory(path: &Path) -> &Path {
     match path.parent() {
@@ -214,6 +208,7 @@ fn directory(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     const STEREO: WriteSpec = WriteSpec { sample_rate: 48_000, channels: 2, channel_mask: None };
 
