@@ -19,6 +19,8 @@ pub struct UnitsArgs {
 }
 
 /// List parameters with their unit, range, default and meaning
+///
+/// Repeated groups are shown once, as bandN; JSON lists every one.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  lathe params limiter\n  lathe params --json\n  lathe params --markdown > docs/units.md"
@@ -149,8 +151,13 @@ fn table_json(l: &Listed) -> Value {
 
 fn print_table(l: &Listed) {
     println!("{} ({}): {}", l.symbol, l.kind, l.doc);
-    for s in l.table.specs() {
-        println!("  {:<18} {:<34} default {:<10} {}", s.symbol, s.allowed(), s.show(s.default), s.doc);
+    for s in l.table.specs().iter().filter(|s| !is_repeat(&s.symbol)) {
+        println!("  {}: {}; default {}", shown(&s.symbol), s.allowed(), s.show(s.default));
+        println!("      {}", s.doc);
+    }
+    let repeats = l.table.specs().iter().filter_map(|s| band(&s.symbol)).max();
+    if let Some(last) = repeats {
+        println!("  N is 1 to {last}");
     }
     println!();
 }
@@ -168,9 +175,9 @@ pub fn markdown() -> String {
         out += &format!("\n## {}\n\n{}: {}\n\n", l.symbol, l.name, l.doc);
         out += "| parameter | allowed | default | change | meaning |\n|---|---|---|---|---|\n";
         for s in l.table.specs().iter().filter(|s| !is_repeat(&s.symbol)) {
-            let symbol = s.symbol.replacen("band1/", "bandN/", 1);
             out += &format!(
-                "| `{symbol}` | {} | {} | {} | {} |\n",
+                "| `{}` | {} | {} | {} | {} |\n",
+                shown(&s.symbol),
                 s.allowed().replace('|', "\\|"),
                 s.show(s.default),
                 change(s),
@@ -181,10 +188,17 @@ pub fn markdown() -> String {
     out
 }
 
+/// The number of a member of a numbered group.
+fn band(symbol: &str) -> Option<u32> {
+    symbol.strip_prefix("band")?.split_once('/')?.0.parse().ok()
+}
+
 /// True for the second and later copies of a numbered group.
 fn is_repeat(symbol: &str) -> bool {
-    symbol
-        .strip_prefix("band")
-        .and_then(|r| r.split('/').next())
-        .is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n > 1))
+    band(symbol).is_some_and(|n| n > 1)
+}
+
+/// The symbol as a page shows it, where one stands for every copy.
+fn shown(symbol: &str) -> String {
+    symbol.replacen("band1/", "bandN/", 1)
 }
