@@ -6,6 +6,8 @@
 //! | [`audio`] | who drives the engine: JACK, the built-in clock, the offline renderer |
 //! | [`files`] | audio files in and out |
 //! | [`control`] | the one writer |
+//! | [`settings`] | the machine's settings, `config/lathed.toml` |
+//! | [`daemon`] | start order, stop order, signals, reload |
 //! | [`racks`] | the racks that come with the program |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
@@ -13,7 +15,9 @@
 pub mod audio;
 pub mod cli;
 pub mod control;
+pub mod daemon;
 pub mod exit;
 pub mod files;
 pub mod racks;
+pub mod settings;
 pub mod signals;

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon: flags, then `daemon::run`.
 
-fn main() {}
+use clap::Parser;
+
+fn main() {
+    let flags = lathed::daemon::Flags::parse();
+    std::process::exit(lathed::daemon::run(flags));
+}

@@ -1,55 +1,96 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one writer: every change of the rack goes through here, in one order, with a revision number.
 //!
-//! Control side throughout. The engine may be lost (a hung server keeps it for ever) and replaced:
-//! the plan held here is the truth from which another is built.
+//! Control side throughout. [`Control`] keeps two racks: the one *accepted*, which is what everyone is
+//! told, and the one *sent*, which is what the engine has been told. Whatever could not be sent (an
+//! install is under way, the ring is full) is the difference of the two and follows at the next
+//! [`tick`](Control::tick): the last value wins, and nothing is lost. The engine itself may be lost (a
+//! hung server keeps it for ever): another is built from the accepted rack.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`address`] | the names of all controls: the rack's and the monitor's |
+//! | [`edit`] | a batch of sets: checked whole, then made |
+//! | [`history`] | undo and redo |
+//! | [`change`] | what everyone is told |
+
+pub mod address;
+pub mod change;
+pub mod edit;
+pub mod history;
+mod moves;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use lathe_core::engine::output::MonitorParam;
 use lathe_core::engine::{
-    Batch, BuildError, ChainSpec, Command, Engine, Event, Install, Link, Status, Write, build, design_slot,
-    link, transition,
+    Batch, BuildError, Built, ChainSpec, Command, Engine, Event, Frame, Install, Link, Status, build, link,
+    transition,
 };
-use lathe_core::param::Motion;
-use lathe_core::rack::plan::{RackPlan, SlotPlan};
-use lathe_core::units::{Notes, glide_frames};
+use lathe_core::param::{ParamTable, Values};
+use lathe_core::rack::plan::RackPlan;
+
+pub use change::{Change, Client, Kind};
+pub use edit::{Applied, Edit, EditError, Input, Item, When};
 
 /// What a reload came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reloaded {
-    /// On its way to the audio thread under this revision.
+    /// Accepted under this revision; it is on its way to the audio thread or follows what is.
     Sent(u64),
-    /// Waits until the install before it is complete; the newest wins.
-    Waiting,
-    /// The rack has other ports: a new engine is needed ([`Control::start`]).
+    /// Accepted, but the rack has other ports: a new engine is needed ([`Control::start`]).
     Ports,
+}
+
+/// All that a person sets: the rack with its values, and the monitor.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub rack: RackPlan,
+    pub monitor: Values,
 }
 
 /// The running half: what there is only while an engine runs.
 struct Running {
     spec: Arc<ChainSpec>,
     link: Link,
+    sent: Settings,
     /// An install has left and is not home yet.
     installing: bool,
+    /// The accepted rack needs another chain than the one sent.
+    pending: bool,
+    /// Values differ between accepted and sent.
+    behind: bool,
 }
 
 /// The single writer.
 pub struct Control {
-    plan: RackPlan,
-    /// A plan accepted while an install was under way.
-    waiting: Option<RackPlan>,
+    accepted: Settings,
     running: Option<Running>,
     revision: u64,
+    history: history::History,
+    changes: change::Changes,
+    scheduled: Vec<edit::Scheduled>,
 }
 
 impl Control {
-    pub fn new(plan: RackPlan) -> Self {
-        Control { plan, waiting: None, running: None, revision: 0 }
+    pub fn new(rack: RackPlan) -> Self {
+        let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
+        Control {
+            accepted: Settings { rack, monitor },
+            running: None,
+            revision: 0,
+            history: history::History::default(),
+            changes: change::Changes::default(),
+            scheduled: Vec::new(),
+        }
     }
 
-    /// The rack as last accepted.
+    /// The rack as last accepted, with its values.
     pub fn plan(&self) -> &RackPlan {
-        self.waiting.as_ref().unwrap_or(&self.plan)
+        &self.accepted.rack
     }
 
     pub fn spec(&self) -> Option<&Arc<ChainSpec>> {
@@ -61,127 +102,155 @@ impl Control {
         self.running.as_ref().map(|r| &r.link.status)
     }
 
+    /// The last revision given to a change.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Builds an engine of its own for the current plan at `sample_rate` Hz; an earlier one is let go.
+    /// Builds an engine of its own for the accepted rack at `sample_rate` Hz; an earlier one is let go.
     pub fn start(&mut self, sample_rate: u32) -> Result<Engine, BuildError> {
-        let plan = self.waiting.take().unwrap_or_else(|| self.plan.clone());
-        let built = build(&plan, sample_rate)?;
-        self.plan = plan;
+        let built = build(&self.accepted.rack, sample_rate)?;
         self.revision += 1;
         let (link, audio) = link();
-        self.running = Some(Running { spec: built.spec.clone(), link, installing: false });
+        if let Some(earlier) = self.status() {
+            // Panic is latched through every rebuild.
+            link.status.panic.store(earlier.panic.load(Relaxed), Relaxed);
+        }
+        let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
+        let behind = monitor != self.accepted.monitor;
+        let sent = Settings { rack: self.accepted.rack.clone(), monitor };
+        self.running =
+            Some(Running { spec: built.spec.clone(), link, sent, installing: false, pending: false, behind });
         Ok(Engine::new(built, audio))
     }
 
     /// Accepts another rack. A rack that cannot be built changes nothing.
-    pub fn reload(&mut self, plan: RackPlan) -> Result<Reloaded, BuildError> {
-        let Some(running) = &self.running else {
-            self.plan = plan;
-            return Ok(Reloaded::Ports);
-        };
-        let rate = running.spec.sample_rate;
-        let built = build(&plan, rate)?;
-        if !running.spec.same_ports(&built.spec) {
-            self.waiting = Some(plan);
-            return Ok(Reloaded::Ports);
-        }
-        if running.installing {
-            self.waiting = Some(plan);
-            return Ok(Reloaded::Waiting);
-        }
-        Ok(self.install(plan, built))
+    pub fn reload(&mut self, rack: RackPlan) -> Result<Reloaded, BuildError> {
+        self.replace(rack, Client::LOCAL, "load")
     }
 
-    fn install(&mut self, plan: RackPlan, built: lathe_core::engine::Built) -> Reloaded {
-        let Some(running) = &mut self.running else { return Reloaded::Ports };
+    /// Accepts another rack for a client; one step of history.
+    pub fn replace(&mut self, rack: RackPlan, client: Client, what: &str) -> Result<Reloaded, BuildError> {
+        let built = match &self.running {
+            Some(r) => Some(build(&rack, r.spec.sample_rate)?),
+            None => None,
+        };
+        let before = std::mem::replace(&mut self.accepted.rack, rack);
+        let changed = change::differences(&before, &self.accepted.rack);
+        self.history.push(before, client, what, None);
+        Ok(self.adopt(built, client, changed))
+    }
+
+    /// Sends the accepted rack on its way and tells everyone.
+    fn adopt(&mut self, built: Option<Built>, client: Client, changed: change::Difference) -> Reloaded {
         self.revision += 1;
-        let (spec, mut chain) = (built.spec, built.chain);
-        let transition = transition(&running.spec, &spec, &mut chain);
-        let kept: Vec<usize> = transition.slots.iter().map(|&(_, new)| new).collect();
-        let batch = moves(&self.plan, &plan, &spec, &kept, self.revision);
-        let install = Command::Install(Box::new(Install { revision: self.revision, chain, transition }));
-        if running.link.send(install).is_err() {
-            self.waiting = Some(plan);
-            return Reloaded::Waiting;
+        let kind = match changed {
+            change::Difference::Layout => Kind::Layout,
+            change::Difference::Values(v) => Kind::Values(v),
+        };
+        self.changes.tell(self.revision, client, kind);
+        let (Some(running), Some(built)) = (&mut self.running, built) else { return Reloaded::Ports };
+        if !running.spec.same_ports(&built.spec) {
+            return Reloaded::Ports;
         }
-        running.installing = true;
-        running.spec = spec;
-        if !batch.writes.is_empty() {
-            // The ring had room for the install after a collect; a batch that does not fit is made anew.
-            if running.link.send(Command::Apply(Box::new(batch))).is_err() {
-                self.waiting = Some(plan);
-                return Reloaded::Waiting;
-            }
+        if running.installing {
+            running.pending = true;
+        } else {
+            running.install(&self.accepted, built, self.revision);
         }
-        self.plan = plan;
         Reloaded::Sent(self.revision)
     }
 
     /// Takes home what has come home and sends what waits. Call it every few milliseconds.
     pub fn tick(&mut self) {
+        self.release_scheduled();
         let Some(running) = &mut self.running else { return };
         for event in running.link.collect() {
             if let Event::Installed(_) = event {
                 running.installing = false;
             }
         }
-        if !running.installing
-            && let Some(plan) = self.waiting.take()
-        {
-            match build(&plan, running.spec.sample_rate) {
-                Ok(built) if running.spec.same_ports(&built.spec) => {
-                    self.install(plan, built);
-                }
-                _ => self.waiting = Some(plan),
+        if running.pending && !running.installing {
+            running.pending = false;
+            // It was built when it was accepted, so it can be built.
+            if let Ok(built) = build(&self.accepted.rack, running.spec.sample_rate)
+                && running.spec.same_ports(&built.spec)
+            {
+                running.install(&self.accepted, built, self.revision);
             }
+        } else if running.behind {
+            running.catch_up(&self.accepted, self.revision, 0);
         }
     }
 
-    /// True once every change accepted so far is in the sound.
+    /// True once every change accepted so far is on its way or in the sound.
     pub fn is_settled(&self) -> bool {
-        self.waiting.is_none() && self.running.as_ref().is_none_or(|r| !r.installing)
+        self.running.as_ref().is_none_or(|r| !r.installing && !r.pending && !r.behind)
+    }
+
+    /// True if the audio thread has applied this revision.
+    pub fn is_applied(&self, revision: u64) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|r| !r.pending && !r.behind && r.link.status.applied.load(Relaxed) >= revision)
+    }
+
+    /// Latched silence at main, or its end.
+    pub fn set_panic(&mut self, on: bool, client: Client) {
+        if let Some(status) = self.status() {
+            status.panic.store(on, Relaxed);
+        }
+        self.revision += 1;
+        if let Some(status) = self.status() {
+            // An atomic, not a command: it is in force as soon as it is stored.
+            status.applied.fetch_max(self.revision, Relaxed);
+        }
+        self.changes.tell(self.revision, client, Kind::Panic(on));
+    }
+
+    pub fn panic(&self) -> bool {
+        self.status().is_some_and(|s| s.panic.load(Relaxed))
+    }
+
+    /// A receiver of every change from now on.
+    pub fn subscribe(&mut self) -> change::Receiver {
+        self.changes.subscribe()
     }
 }
 
-/// The values of kept slots that differ between two plans, as one batch.
-fn moves(old: &RackPlan, new: &RackPlan, spec: &ChainSpec, kept: &[usize], revision: u64) -> Batch {
-    let before = old.walk();
-    let mut writes = Vec::new();
-    for slot in new.walk() {
-        let Some(index) = spec.find_slot(&slot.id) else { continue };
-        let Some(was) = before.iter().find(|s| s.id == slot.id) else { continue };
-        if kept.contains(&(index.0 as usize)) && was.table.len() == slot.table.len() {
-            writes.extend(slot_moves(was, slot, spec, index));
+impl Running {
+    /// Sends a new chain, then the values of kept slots that differ. What does not fit follows later.
+    fn install(&mut self, to: &Settings, built: Built, revision: u64) {
+        let (spec, mut chain) = (built.spec, built.chain);
+        let transition = transition(&self.spec, &spec, &mut chain);
+        let kept: Vec<usize> = transition.slots.iter().map(|&(_, new)| new).collect();
+        let install = Command::Install(Box::new(Install { revision, chain, transition }));
+        if self.link.send(install).is_err() {
+            self.pending = true;
+            return;
         }
+        self.installing = true;
+        // What is new was built with its values; what was kept still has the old ones.
+        let mut sent = to.rack.clone();
+        moves::keep_old_values(&self.sent.rack, &mut sent, &spec, &kept);
+        self.sent.rack = sent;
+        self.spec = spec;
+        self.catch_up(to, revision, 0);
     }
-    Batch { revision, at: 0, writes: writes.into() }
-}
 
-fn slot_moves(
-    was: &SlotPlan,
-    slot: &SlotPlan,
-    spec: &ChainSpec,
-    index: lathe_core::engine::SlotIndex,
-) -> Vec<Write> {
-    let changed: Vec<_> =
-        slot.table.iter().filter(|(i, _)| was.values.get(*i) != slot.values.get(*i)).collect();
-    let mut writes: Vec<Write> = changed
-        .iter()
-        .filter(|(_, s)| s.change == Motion::Glide)
-        .map(|(i, s)| {
-            let (from, to) = (was.values.get(*i), slot.values.get(*i));
-            Write::Glide { slot: index, param: *i, to, frames: glide_frames(s, from, to, spec.sample_rate) }
-        })
-        .collect();
-    if changed.iter().any(|(_, s)| s.change == Motion::Designed) {
-        let format = &spec.slots[index.0 as usize].format;
-        // The plan was built a moment ago, so its designs exist.
-        if let Ok(Some(parts)) = design_slot(slot, format, &mut Notes::default()) {
-            writes.push(Write::Parts { slot: index, parts });
+    /// Sends every value that differs from what was sent, as one batch at frame `at`.
+    fn catch_up(&mut self, to: &Settings, revision: u64, at: Frame) {
+        let writes = moves::writes(&self.sent, to, &self.spec, &[]);
+        self.behind = !self.send(writes, revision, at);
+        if !self.behind {
+            self.sent.monitor = to.monitor.clone();
+            moves::copy_values(&to.rack, &mut self.sent.rack);
         }
     }
-    writes
+
+    /// False if the way out is full.
+    fn send(&mut self, writes: Vec<lathe_core::engine::Write>, revision: u64, at: Frame) -> bool {
+        let batch = Batch { revision, at, writes: writes.into() };
+        self.link.send(Command::Apply(Box::new(batch))).is_ok()
+    }
 }

@@ -40,11 +40,11 @@ impl FileError {
         }
     }
 
-    pub(super) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
         FileError::Io { path: path.into(), doing, source }
     }
 
-    pub(super) fn bad(path: &Path, what: impl Into<String>) -> Self {
+    pub(crate) fn bad(path: &Path, what: impl Into<String>) -> Self {
         FileError::BadData { path: path.into(), what: what.into(), remedy: REMEDY_COPY }
     }
 

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Black-box tests of the programs, and of what the repository says of itself.
+//! Black-box tests of the programs, and of what the repository says of itself: one module a subject.
 mod cli;
+mod clients;
+mod daemon;
 mod docs;
+mod faults;
 mod files;
+mod jack;
+mod jackd;
+mod lathed;
 mod layering;
 mod racks;
+
+/// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
+#[global_allocator]
+static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

@@ -83,58 +83,58 @@ pub fn time_constant(freqs: &[f64], slope: Slope) -> f64 {
     freqs.iter().map(|f| 2.0 * q / (2.0 * std::f64::consts::PI * f)).fold(0.0, f64::max)
 }
 
-/// State of one second-order section.
+/// Two channels side by side: the recursion waits for its own result, so two cost as much as one.
+type Pair = [f64; 2];
+type PairFrames = [Pair; QUANTUM];
+
+/// State of one second-order section of two channels.
 #[derive(Clone, Copy, Debug, Default)]
 struct Svf {
-    s1: f64,
-    s2: f64,
+    s1: Pair,
+    s2: Pair,
 }
 
-/// What an [`Svf`] puts out.
-#[derive(Clone, Copy)]
-enum Out {
-    Low,
-    High,
-    All,
-}
+/// What a section puts out: low, band, high.
+type Outs = (Pair, Pair, Pair);
 
 impl Svf {
     #[inline(always)]
-    fn tick(&mut self, c: &Coef, x: f64) -> (f64, f64, f64) {
-        let hp = (x - (c.k + c.g) * self.s1 - self.s2) * c.a;
-        let gh = c.g * hp;
-        let bp = gh + self.s1;
-        self.s1 = bp + gh;
-        let gb = c.g * bp;
-        let lp = gb + self.s2;
-        self.s2 = lp + gb;
+    fn tick(&mut self, c: &Coef, x: Pair) -> Outs {
+        let (mut lp, mut bp, mut hp) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        for i in 0..2 {
+            hp[i] = (x[i] - (c.k + c.g) * self.s1[i] - self.s2[i]) * c.a;
+            let gh = c.g * hp[i];
+            bp[i] = gh + self.s1[i];
+            self.s1[i] = bp[i] + gh;
+            let gb = c.g * bp[i];
+            lp[i] = gb + self.s2[i];
+            self.s2[i] = lp[i] + gb;
+        }
         (lp, bp, hp)
     }
 
+    /// The all-pass of this section, in place.
     #[inline(always)]
-    fn run(&mut self, c: &Coef, io: &mut Frames, out: Out) {
+    fn all_pass(&mut self, c: &Coef, io: &mut PairFrames) {
         for x in io.iter_mut() {
-            let (lp, bp, hp) = self.tick(c, *x);
-            *x = match out {
-                Out::Low => lp,
-                Out::High => hp,
-                Out::All => *x - 2.0 * c.k * bp,
-            };
-        }
-    }
-
-    /// Low and high pass of one input at once.
-    #[inline(always)]
-    fn both(&mut self, c: &Coef, x: &Frames, low: &mut Frames, high: &mut Frames) {
-        for ((x, l), h) in x.iter().zip(low.iter_mut()).zip(high.iter_mut()) {
-            let (lp, _, hp) = self.tick(c, *x);
-            *l = lp;
-            *h = hp;
+            let (_, bp, _) = self.tick(c, *x);
+            for i in 0..2 {
+                x[i] -= 2.0 * c.k * bp[i];
+            }
         }
     }
 }
 
-/// States of one channel at one crossover point.
+/// Low pass of `low` and high pass of `high` in one loop, so that neither waits for the other.
+#[inline(always)]
+fn low_and_high(c: &Coef, (l, h): (&mut Svf, &mut Svf), low: &mut PairFrames, high: &mut PairFrames) {
+    for (a, b) in low.iter_mut().zip(high.iter_mut()) {
+        (*a, _, _) = l.tick(c, *a);
+        (_, _, *b) = h.tick(c, *b);
+    }
+}
+
+/// States of two channels at one crossover point.
 #[derive(Clone, Copy, Debug, Default)]
 struct PointState {
     first: Svf,
@@ -144,7 +144,7 @@ struct PointState {
     all: [[Svf; 2]; MAX_POINTS],
 }
 
-/// One running set: coefficients and states of all channels.
+/// One running set: coefficients and the states of all pairs of channels.
 #[derive(Clone, Debug)]
 struct Bank {
     points: Points,
@@ -152,27 +152,27 @@ struct Bank {
 }
 
 impl Bank {
-    /// Splits one channel; `bands[b]` receives band b. Audio thread.
-    fn split(&mut self, sections: usize, channel: usize, input: &Frames, bands: &mut [Frames]) {
+    /// Splits one pair of channels; `bands[b]` receives band b. Audio thread.
+    fn split(&mut self, sections: usize, pair: usize, input: &PairFrames, bands: &mut [PairFrames]) {
         let mut rest = *input;
         let n = self.points.count;
         for p in 0..n {
             let c = &self.points.coef[p];
-            let s = &mut self.state[channel][p];
-            let (mut low, mut high) = (SILENCE, SILENCE);
-            s.first.both(&c[0], &rest, &mut low, &mut high);
+            let s = &mut self.state[pair][p];
+            let mut low = rest;
+            for (l, h) in low.iter_mut().zip(rest.iter_mut()) {
+                (*l, _, *h) = s.first.tick(&c[0], *l);
+            }
             // A squared Butterworth: every section twice; the first one is shared by both ways.
             for i in 1..2 * sections {
-                s.low[i - 1].run(&c[i % sections], &mut low, Out::Low);
-                s.high[i - 1].run(&c[i % sections], &mut high, Out::High);
+                low_and_high(&c[i % sections], (&mut s.low[i - 1], &mut s.high[i - 1]), &mut low, &mut rest);
             }
             for (band, all) in bands[..p].iter_mut().zip(&mut s.all) {
                 for (svf, c) in all.iter_mut().zip(c).take(sections) {
-                    svf.run(c, band, Out::All);
+                    svf.all_pass(c, band);
                 }
             }
             bands[p] = low;
-            rest = high;
         }
         bands[n] = rest;
     }
@@ -195,7 +195,7 @@ pub struct Crossover {
 impl Crossover {
     #[allow(clippy::disallowed_macros, reason = "control side: built before it runs")]
     pub fn new(channels: usize, points: Points, slope: Slope, rate: f64) -> Self {
-        let bank = Bank { points, state: vec![[PointState::default(); MAX_POINTS]; channels] };
+        let bank = Bank { points, state: vec![[PointState::default(); MAX_POINTS]; channels.div_ceil(2)] };
         Crossover {
             sections: slope.qs().len(),
             now: bank.clone(),
@@ -235,22 +235,26 @@ impl Crossover {
             self.fade.quantum(&mut weight);
         }
         let n = self.now.points.count + 1;
-        for (c, x) in input.iter().enumerate() {
-            let mut a = [SILENCE; MAX_POINTS + 1];
-            self.now.split(self.sections, c, x, &mut a);
+        for (p, x) in input.chunks(2).enumerate() {
+            let right = x.get(1).unwrap_or(&SILENCE);
+            let x: PairFrames = std::array::from_fn(|i| [x[0][i], right[i]]);
+            let mut a = [[[0.0; 2]; QUANTUM]; MAX_POINTS + 1];
+            self.now.split(self.sections, p, &x, &mut a);
             if self.exchanging {
-                let mut b = [SILENCE; MAX_POINTS + 1];
-                self.coming.split(self.sections, c, x, &mut b);
-                if fading {
-                    for (a, b) in a.iter_mut().zip(&b).take(n) {
-                        for i in 0..QUANTUM {
-                            a[i] = weight[i] * b[i] + (1.0 - weight[i]) * a[i];
-                        }
+                let mut b = [[[0.0; 2]; QUANTUM]; MAX_POINTS + 1];
+                self.coming.split(self.sections, p, &x, &mut b);
+                for (a, b) in a.iter_mut().zip(&b).take(if fading { n } else { 0 }) {
+                    for ((a, b), w) in a.iter_mut().flatten().zip(b.iter().flatten()).zip(twice(&weight)) {
+                        *a = w * b + (1.0 - w) * *a;
                     }
                 }
             }
             for (band, a) in bands.iter_mut().zip(&a).take(n) {
-                band[c] = *a;
+                for (side, out) in band.iter_mut().skip(2 * p).take(2).enumerate() {
+                    for (o, a) in out.iter_mut().zip(a) {
+                        *o = a[side];
+                    }
+                }
             }
         }
         self.end_exchange(fading);
@@ -287,6 +291,11 @@ impl Crossover {
             self.exchanging = false;
         }
     }
+}
+
+/// Every weight for both channels of a pair.
+fn twice(weights: &Frames) -> impl Iterator<Item = &f64> {
+    weights.iter().flat_map(|w| [w, w])
 }
 
 #[cfg(test)]

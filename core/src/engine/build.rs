@@ -45,7 +45,7 @@ pub fn build(plan: &RackPlan, sample_rate: u32) -> Result<Built, BuildError> {
     let mut b = Builder::new(plan, sample_rate);
     let wet = b.serial(&plan.slots, MAIN, &plan.layout)?;
     let wet = b.pad(plan, wet)?;
-    let main_out = b.whole_rack(&plan.layout, wet);
+    let main_out = b.whole_rack(&plan.layout, wet, plan.bypass);
     Ok(b.finish(main_out))
 }
 
@@ -348,20 +348,22 @@ impl Builder {
         let limit = libm::round(limit_ms * rate / 1000.0) as usize;
         let frames = self.buses[wet].latency;
         if frames > limit {
-            let ms = frames as f64 * 1000.0 / rate;
+            let ms = libm::ceil(frames as f64 * 100_000.0 / rate) / 100.0;
             return Err(BuildError::Latency { frames, ms, limit_ms });
         }
         Ok(self.delayed("rack|pad", self.slots.len(), wet, limit))
     }
 
     /// The rack itself as the last slot: its bypass, with a dry path from main in.
-    fn whole_rack(&mut self, layout: &Layout, wet: usize) -> usize {
+    fn whole_rack(&mut self, layout: &Layout, wet: usize, bypass: bool) -> usize {
         let table = Arc::new(ParamTable::new(&SlotParam::SPECS[..1]));
         let index = self.slots.len();
         let format = Format { sample_rate: self.sample_rate, layout: layout.clone() };
         let latency = self.buses[wet].latency;
+        let mut values = table.defaults();
+        values.set(crate::param::ParamIndex(0), f64::from(u8::from(bypass)));
         self.states.push(SlotState {
-            glides: Glides::new(&table, &table.defaults()),
+            glides: Glides::new(&table, &values),
             step: None,
             readings: Readings::default(),
             faults: 0,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One quantum: commands, chain, guard, outputs, taps. Audio thread, but for `new`.
-#![allow(clippy::disallowed_methods, reason = "control side in new only; tests/realtime proves the rest")]
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -31,7 +30,9 @@ pub struct Engine {
     link: AudioLink,
     chain: Box<Chain>,
     swap: Option<Swap>,
+    #[allow(clippy::vec_box, reason = "the boxes go home as they came")]
     waiting: Vec<Box<Batch>>,
+    #[allow(clippy::vec_box, reason = "the boxes go home as they came")]
     taps: Vec<Box<Tap>>,
     fade: MainFade,
     monitor: Monitor,
@@ -43,6 +44,7 @@ pub struct Engine {
 
 impl Engine {
     /// Control side.
+    #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
     pub fn new(built: super::Built, link: AudioLink) -> Self {
         link.status.latency.store(built.spec.latency, Relaxed);
         Engine {
@@ -73,6 +75,11 @@ impl Engine {
         self.sample_rate
     }
 
+    /// What this engine shows of itself.
+    pub fn status(&self) -> &super::Status {
+        &self.link.status
+    }
+
     /// The frame of the next quantum.
     pub fn frame(&self) -> Frame {
         self.frame
@@ -95,6 +102,7 @@ impl Engine {
         self.link.status.frame.store(self.frame, Relaxed);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "pushes only below the capacity reserved in new")]
     fn take_commands(&mut self) {
         for _ in 0..COMMANDS_A_QUANTUM {
             let room = match self.link.peek() {

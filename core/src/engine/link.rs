@@ -3,7 +3,6 @@
 //!
 //! A command travels out in a box and the box comes home as an event, so the audio thread frees
 //! nothing. It takes a command only while the way home has room for every box that is with it.
-#![allow(clippy::disallowed_methods, reason = "control side, but for the functions marked")]
 
 use std::any::Any;
 use std::sync::Arc;
@@ -144,6 +143,7 @@ impl AudioLink {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "control side")]
 impl Link {
     /// Sends a command, or gives it back if the way out is full.
     pub fn send(&mut self, command: Command) -> Result<(), Command> {

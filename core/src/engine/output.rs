@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What stands between the chain and the ports: the fade to silence, the guard and the monitor.
 //! Audio thread, but for `new`.
-#![allow(clippy::disallowed_methods, reason = "control side in new only")]
 
 use crate::dsp::math::db_to_gain;
 use crate::dsp::ramp::Quintic;

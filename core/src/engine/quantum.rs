@@ -4,7 +4,6 @@
 //! While the period is a multiple of 64, quanta are the period's own frames and nothing is delayed.
 //! Any other period goes through a quantum of buffering, 64 frames of latency, and stays there. The
 //! engine sees the same quanta either way. Denormals are off from the callback's entry to its end.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side in new only")]
 
 use super::Engine;
 use super::engine::Io;
@@ -32,6 +31,7 @@ pub struct Periods {
 }
 
 impl Periods {
+    #[allow(clippy::disallowed_macros, reason = "control side: built before it runs")]
     /// Control side. `period` is what the driver will mostly bring.
     pub fn new(engine: Engine, period: usize) -> Self {
         let (i, o) = (engine.input_channels(), engine.channels());

@@ -3,7 +3,6 @@
 //!
 //! Each quantum travels with its absolute frame, so a reader that was too slow knows exactly what it
 //! missed. The samples are the engine's own f64.
-#![allow(clippy::disallowed_methods, reason = "control side, but for Tap::write")]
 
 use rtrb::{Consumer, Producer, RingBuffer, chunks::ChunkError};
 
@@ -82,6 +81,7 @@ impl Tap {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "the reader's side")]
 impl TapReader {
     /// The next quantum, if one has arrived.
     pub fn read(&mut self) -> Option<TapChunk> {

@@ -18,6 +18,8 @@ pub struct RackPlan {
     pub sidechains: Vec<SidechainPort>,
     /// In signal order.
     pub slots: Vec<SlotPlan>,
+    /// Whole-rack bypass, `rack/bypass`; a rack file does not say it, so it is off in a loaded plan.
+    pub bypass: bool,
 }
 
 /// An extra input of the rack, `[[rack.sidechain]]`.
@@ -103,7 +105,14 @@ impl std::fmt::Debug for Content {
 impl RackPlan {
     /// A rack without slots.
     pub fn empty(layout: Layout) -> Self {
-        RackPlan { name: String::new(), layout, latency_ms: None, sidechains: Vec::new(), slots: Vec::new() }
+        RackPlan {
+            name: String::new(),
+            layout,
+            latency_ms: None,
+            sidechains: Vec::new(),
+            slots: Vec::new(),
+            bypass: false,
+        }
     }
 
     /// Every slot in schedule order: a split before the slots of its branches.
@@ -119,6 +128,24 @@ impl RackPlan {
         let mut out = Vec::new();
         go(&self.slots, &mut out);
         out
+    }
+
+    /// The slot with this id, wherever it stands.
+    pub fn slot_mut(&mut self, id: &str) -> Option<&mut SlotPlan> {
+        fn go<'a>(slots: &'a mut [SlotPlan], id: &str) -> Option<&'a mut SlotPlan> {
+            for s in slots {
+                if s.id == id {
+                    return Some(s);
+                }
+                if let Content::Split { branches, .. } = &mut s.content
+                    && let Some(found) = branches.iter_mut().find_map(|b| go(&mut b.slots, id))
+                {
+                    return Some(found);
+                }
+            }
+            None
+        }
+        go(&mut self.slots, id)
     }
 }
 

@@ -37,6 +37,23 @@ fn cases() -> Vec<(String, RackPlan)> {
             all.push((format!("{} in {layout}", name(&slot)), rack(layout, vec![slot])));
         }
     }
+    all.extend(shipped());
+    all
+}
+
+/// Every rack that comes with the program.
+fn shipped() -> Vec<(String, RackPlan)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/racks");
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_stem().is_some_and(|n| n != "broken") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let loaded = lathe_core::rack::load(&text, &path.display().to_string());
+            all.push((path.display().to_string(), loaded.unwrap_or_else(|e| panic!("{e}")).plan));
+        }
+    }
+    assert!(all.len() >= 5, "{folder}");
     all
 }
 
@@ -138,7 +155,7 @@ fn all_pass(x: &mut [f64], hz: f64, q: f64) {
 #[test]
 fn bypass_and_mix_zero_are_the_delayed_input_bit_for_bit() {
     for (name, plan) in cases() {
-        if name.contains("chain") {
+        if name.contains("chain") || name.contains(".toml") {
             continue;
         }
         for (symbol, value) in [("bypass", 1.0), ("mix", 0.0)] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The core's measurements that need a whole engine: see each module.
 
+mod alignment;
 mod cases;
 mod clicks;
 mod fades;

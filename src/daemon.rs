@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The daemon from start to end: start order, ready line, signals, reload, stop order. Main thread.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{CommandFactory, Parser, ValueEnum};
+use lathe_core::rack::{self, plan::RackPlan};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::audio::supervisor::{Backend, State, Supervisor};
+use crate::audio::{clock, jack, jack_server, seat};
+use crate::control::{Control, Reloaded};
+use crate::exit::{Exit, Failure};
+use crate::racks;
+use crate::settings::{self, BackendChoice, Settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  lathed                                    JACK if a server answers, else the built-in programme
+  lathed --rack master.toml                 another rack
+  lathed --backend clock --input mix.flac   loop a file through the built-in clock
+  lathed --config /etc/lathe/lathed.toml    the machine's settings
+
+Signals: HUP reads the rack file again; TERM and INT fade out and end, a second one ends at once.";
+
+/// A headless mastering rack.
+#[derive(Debug, Parser)]
+#[command(name = "lathed", version, about, after_help = EXAMPLES)]
+pub struct Flags {
+    /// The machine's settings; none are read without it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The rack to run; without it, the built-in default
+    #[arg(long, value_name = "FILE")]
+    pub rack: Option<PathBuf>,
+    /// Who drives the sound [default: auto]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<BackendChoice>,
+    /// Loop this audio file through the built-in clock, at the file's rate
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Sample rate of the built-in clock, which it implies [default: 48000]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(8_000..=768_000))]
+    pub rate: Option<u32>,
+    /// Frames per period of the built-in clock, which it implies; 16 to 8192 [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=8192))]
+    pub period: Option<u32>,
+    /// The JACK server, as in `jackd -n NAME`
+    #[arg(long, value_name = "NAME")]
+    pub jack_server: Option<String>,
+    /// Our name as a JACK client [default: lathe]
+    #[arg(long, value_name = "NAME", value_parser = parse_client_name)]
+    pub client_name: Option<String>,
+    /// How log lines on stderr are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+fn parse_client_name(name: &str) -> Result<String, String> {
+    settings::client_name(name).map(|()| name.to_string())
+}
+
+/// Runs until a signal; returns the exit code.
+pub fn run(flags: Flags) -> i32 {
+    match serve(flags) {
+        // JACK's library may have threads that wait for a hung server: nothing waits for them.
+        Ok(()) => signal_hook::low_level::exit(0),
+        Err(failure) => {
+            eprintln!("lathed: {}", failure.message);
+            signal_hook::low_level::exit(failure.exit as i32)
+        }
+    }
+}
+
+/// The whole life, top to bottom.
+fn serve(flags: Flags) -> Result<(), Failure> {
+    let settings = load_settings(&flags)?;
+    let server = flags.jack_server.clone().unwrap_or(settings.jack.server.clone());
+    // Before any thread exists; SIGPIPE is ignored by Rust's own start-up.
+    if !server.is_empty() && !jack_server::choose(&server) {
+        return Err(Failure::new(Exit::Unavailable, "cannot choose a JACK server: threads run already"));
+    }
+    start_log(flags.log_format);
+    seat::install_panic_hook();
+    let mut signals = catch_signals().map_err(|e| Failure::new(Exit::Io, e))?;
+    let plan = load_rack(flags.rack.as_deref())?;
+    let backend = choose_backend(&flags, &settings)?;
+    let supervisor = Supervisor::start(Control::new(plan), backend).map_err(start_failure)?;
+    say_ready(&supervisor.wait_ready());
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP => reload(&supervisor, flags.rack.as_deref()),
+            _ => break,
+        }
+    }
+    tracing::info!("ending");
+    supervisor.stop();
+    Ok(())
+}
+
+fn load_settings(flags: &Flags) -> Result<Settings, Failure> {
+    match &flags.config {
+        Some(path) => Settings::load(path).map_err(|e| Failure::new(Exit::Config, e)),
+        None => Ok(Settings::default()),
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var("LATHE_LOG")
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// HUP, TERM and INT come through the iterator; a second TERM or INT ends the process in its handler.
+fn catch_signals() -> std::io::Result<Signals> {
+    let ending = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 0, ending.clone())?;
+        signal_hook::flag::register(signal, ending.clone())?;
+    }
+    Signals::new([SIGHUP, SIGTERM, SIGINT])
+}
+
+/// The rack from its file, or the built-in default. Warnings are logged.
+pub fn load_rack(path: Option<&Path>) -> Result<RackPlan, Failure> {
+    let (name, text) = match path {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read(path).map_err(|e| {
+                Failure::new(Exit::Io, format!("cannot read the rack {name}: {e}; check the path"))
+            })?;
+            (name, text)
+        }
+        None => (racks::DEFAULT.0.to_string(), racks::DEFAULT.1.into()),
+    };
+    let loaded = rack::load_bytes(&text, &name).map_err(|e| Failure::new(Exit::Config, e))?;
+    for warning in loaded.warnings.iter() {
+        tracing::warn!("{name}: {}", warning.message);
+    }
+    Ok(loaded.plan)
+}
+
+/// Flags win over the settings; `auto` is decided here, once.
+fn choose_backend(flags: &Flags, settings: &Settings) -> Result<Backend, Failure> {
+    let choice = flags.backend.unwrap_or(settings.audio.backend);
+    let choice = match (choice, &flags.input) {
+        (BackendChoice::Jack, Some(_)) => {
+            usage("--input plays a file on the built-in clock: add --backend clock", "jack")
+        }
+        (_, Some(_)) => BackendChoice::Clock,
+        (choice, None) => choice,
+    };
+    let for_clock = flags.rate.map(|_| "--rate").or(flags.period.map(|_| "--period"));
+    let choice = match choice {
+        BackendChoice::Auto if for_clock.is_none() && jack::server_answers() => BackendChoice::Jack,
+        BackendChoice::Auto => BackendChoice::Clock,
+        choice => choice,
+    };
+    if let (BackendChoice::Jack, Some(flag)) = (choice, for_clock) {
+        usage(&format!("{flag} sets the built-in clock; a JACK server has its own"), "jack");
+    }
+    if choice == BackendChoice::Jack {
+        if let Some(why) = jack::library_missing() {
+            return Err(Failure::new(Exit::Unavailable, format!("{why}; install it or use --backend clock")));
+        }
+        let named = settings.jack.client.as_ref().map(|c| c.get_ref().clone());
+        let client_name = flags.client_name.clone().or(named).unwrap_or_else(|| "lathe".into());
+        return Ok(Backend::Jack { client_name, connect: settings.jack.connect.clone() });
+    }
+    if flags.input.is_some() && flags.rate.is_some() {
+        usage("--input plays at the file's rate: leave --rate out", "clock");
+    }
+    Ok(Backend::Clock {
+        rate: flags.rate.or(settings.audio.rate.as_ref().map(|r| *r.get_ref())),
+        period: flags
+            .period
+            .map(|p| p as usize)
+            .or(settings.audio.period.as_ref().map(|p| *p.get_ref()))
+            .unwrap_or(clock::DEFAULT_PERIOD),
+        input: flags.input.clone(),
+    })
+}
+
+/// A combination of flags that makes no sense: exit 2, as clap does.
+fn usage(reason: &str, backend: &str) -> ! {
+    let message = format!("{reason} (backend {backend})");
+    Flags::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
+}
+
+fn start_failure(error: anyhow::Error) -> Failure {
+    let code = match error.downcast_ref::<crate::files::FileError>() {
+        Some(_) => Exit::Io,
+        None if error.is::<lathe_core::engine::BuildError>() => Exit::Config,
+        None => Exit::Unavailable,
+    };
+    Failure::new(code, error)
+}
+
+/// The one line on stdout. A closed pipe is not an error.
+fn say_ready(state: &State) {
+    let State { backend, source, rate, period, latency, .. } = state;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(
+        out,
+        "ready backend={backend} source={source} rate={rate} period={period} latency={latency} \
+         state=none osc=off http=off"
+    );
+    let _ = out.flush();
+}
+
+/// Reads the rack file again. Whatever is wrong with it, what runs goes on as it is.
+fn reload(supervisor: &Supervisor, path: Option<&Path>) {
+    let plan = match load_rack(path) {
+        Ok(plan) => plan,
+        Err(failure) => {
+            return tracing::error!("the rack was not reloaded: {}", failure.message);
+        }
+    };
+    let reloaded = supervisor.shared.control().reload(plan);
+    match reloaded {
+        Ok(Reloaded::Sent(revision)) => tracing::info!(revision, "rack reloaded"),
+        Ok(Reloaded::Ports) => {
+            tracing::info!("rack reloaded; its ports differ and are registered anew");
+            supervisor.shared.reopen();
+        }
+        Err(error) => tracing::error!("the rack was not reloaded: {error}"),
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The daemon without a server: flags, settings, exit codes, the built-in clock.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use lathed::files::{AudioWriter, BitDepth, WriteOptions, WriteSpec};
+
+use super::jackd::{Jackd, signal};
+use super::lathed::{GAIN, Lathed};
+
+/// A rack with a value out of range in line 10.
+pub const BROKEN: &str = include_str!("broken.toml");
+
+fn run(args: &[&str]) -> Output {
+    Lathed::command(args).output().unwrap()
+}
+
+/// Exit code and stderr.
+fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let out = run(args);
+    assert!(out.stdout.is_empty(), "nothing on stdout: {out:?}");
+    (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+#[test]
+fn ready_on_the_clock_and_gone_on_term() {
+    let mut daemon = Lathed::start(&["--backend", "clock", "--rack", GAIN]);
+    println!("start to ready on the clock: {} ms", daemon.start_to_ready.as_millis());
+    let expected =
+        "ready backend=clock source=demo rate=48000 period=256 latency=0 state=none osc=off http=off";
+    assert_eq!(daemon.stdout(), [expected]);
+    let end = Instant::now();
+    daemon.signal("TERM");
+    assert!(daemon.wait(Duration::from_secs(4)).success());
+    println!("ended after {} ms", end.elapsed().as_millis());
+    assert!(end.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_file_is_looped_at_its_own_rate() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.wav");
+    let spec = WriteSpec { sample_rate: 32_000, channels: 1, channel_mask: None };
+    let mut w = AudioWriter::create(&path, spec, BitDepth::I16, WriteOptions::default()).unwrap();
+    w.write(&[&vec![0.25; 5000]]).unwrap();
+    w.finish().unwrap();
+    let daemon = Lathed::start(&[
+        "--backend",
+        "clock",
+        "--rack",
+        GAIN,
+        "--period",
+        "100",
+        "--input",
+        path.to_str().unwrap(),
+    ]);
+    assert_eq!((daemon.ready("source"), daemon.ready("rate")), ("file", "32000"));
+    assert_eq!((daemon.ready("period"), daemon.ready("latency")), ("100", "64"));
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_usage_errors() {
+    for (args, words) in [
+        (&["--backend", "jack", "--input", "x.wav"][..], "--input"),
+        (&["--backend", "jack", "--rate", "48000"], "--rate"),
+        (&["--backend", "jack", "--period", "64"], "--period"),
+        (&["--backend", "clock", "--input", "x.wav", "--rate", "48000"], "--rate"),
+        (&["--backend", "clock", "--period", "9"], "16"),
+        (&["--client-name", "a:b"], "colon"),
+        (&["--no-such-flag"], "--no-such-flag"),
+    ] {
+        let (code, text) = refused(args);
+        assert_eq!(code, Some(2), "{args:?}: {text}");
+        assert!(text.contains(words), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn settings_racks_and_files_that_cannot_be_used_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("bad.toml");
+    std::fs::write(&config, "[audio]\nrate = 1\n").unwrap();
+    let (code, text) = refused(&["--config", config.to_str().unwrap()]);
+    assert_eq!(code, Some(78));
+    assert!(text.contains("bad.toml:2:8: rate = 1 is out of range: 8000 to 768000 Hz"), "{text}");
+    let (code, text) = refused(&["--backend", "clock", "--rack", "/nowhere/rack.toml"]);
+    assert_eq!(code, Some(74), "{text}");
+    let rack = dir.path().join("rack.toml");
+    std::fs::write(&rack, BROKEN).unwrap();
+    let (code, text) = refused(&["--backend", "clock", "--rack", rack.to_str().unwrap()]);
+    assert_eq!(code, Some(78), "{text}");
+    assert!(text.contains("rack.toml:10:"), "{text}");
+    let (code, text) = refused(&["--backend", "clock", "--input", "/nowhere/mix.flac"]);
+    assert_eq!(code, Some(74), "{text}");
+    assert!(text.contains("mix.flac"), "{text}");
+}
+
+#[test]
+fn the_settings_hold_unless_a_flag_says_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("lathed.toml");
+    std::fs::write(&config, "[audio]\nbackend = \"clock\"\nrate = 96000\nperiod = 64\n").unwrap();
+    let daemon = Lathed::start(&["--config", config.to_str().unwrap(), "--period", "512"]);
+    assert_eq!((daemon.ready("rate"), daemon.ready("period")), ("96000", "512"));
+}
+
+#[test]
+fn auto_takes_the_server_that_answers_else_the_clock() {
+    let mut server = Jackd::none();
+    let daemon = Lathed::start(&["--jack-server", server.name()]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("clock", "demo"));
+    drop(daemon);
+    server.run(48_000, 128);
+    let daemon = Lathed::start(&["--jack-server", server.name()]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("jack", "jack"));
+}
+
+#[test]
+fn a_second_daemon_of_the_same_name_waits_for_the_first_to_go() {
+    let server = Jackd::start(48_000, 128);
+    let first = Lathed::on(&server, &[]);
+    let second = Lathed::on(&server, &[]);
+    assert_eq!(second.ready("source"), "none");
+    second.wait_log(0, "may have this name");
+    drop(first);
+    second.wait_log(0, "JACK drives");
+}
+
+#[test]
+fn a_second_term_ends_at_once_and_a_hung_server_does_not_hold_up_the_start() {
+    let server = Jackd::start(48_000, 128);
+    signal(server.pid(), "STOP");
+    let mut daemon = Lathed::on(&server, &[]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("jack", "none"));
+    daemon.signal("TERM");
+    daemon.wait_log(0, "ending");
+    daemon.signal("TERM");
+    assert!(daemon.wait(Duration::from_millis(500)).success());
+}
+
+#[test]
+fn help_has_examples_and_logs_can_be_json() {
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    assert!(help.contains("Examples:") && help.contains("--jack-server"), "{help}");
+    let mut daemon = Lathed::start(&["--backend", "clock", "--log-format", "json"]);
+    daemon.signal("INT");
+    assert!(daemon.wait(Duration::from_secs(4)).success());
+    let log = daemon.log();
+    assert!(!log.is_empty());
+    for line in log {
+        serde_json::from_str::<serde_json::Value>(&line).unwrap_or_else(|e| panic!("{line}: {e}"));
+    }
+}

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The daemon on a private JACK server: ports, latency, bit-identity, periods, loss and return.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lathe_core::dsp::QUANTUM;
+use lathe_core::engine::{Engine, Periods, Ports, build, link};
+
+use super::clients::{Clients, Recording};
+use super::jackd::{Jackd, signal, wait_for};
+use super::lathed::{GAIN, Lathed, Origin};
+
+/// Non-zero noise, the same for the same seed.
+pub fn noise(channels: usize, frames: usize, seed: u64) -> Vec<Vec<f32>> {
+    let mut x = seed | 1;
+    let mut next = || {
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        let v = (x.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+        if v == 0.0 { 0.25 } else { 0.5 * v }
+    };
+    (0..channels).map(|_| (0..frames).map(|_| next()).collect()).collect()
+}
+
+/// f32 in and out, as a JACK port is; input before frame 0 and after the end is silence.
+struct Offline<'a> {
+    input: &'a [Vec<f32>],
+    at: i64,
+    out: Vec<Vec<f32>>,
+}
+
+impl Ports for Offline<'_> {
+    fn read(&mut self, channel: usize, from: usize, into: &mut [f64]) {
+        for (i, o) in into.iter_mut().enumerate() {
+            let at = usize::try_from(self.at + (from + i) as i64).ok();
+            let x = at.and_then(|at| self.input.get(channel)?.get(at));
+            *o = x.copied().map_or(0.0, f64::from);
+        }
+    }
+    fn write_main(&mut self, channel: usize, from: usize, audio: &[f64]) {
+        for (i, x) in audio.iter().enumerate() {
+            if let Ok(at) = usize::try_from(self.at + (from + i) as i64)
+                && let Some(o) = self.out[channel].get_mut(at)
+            {
+                *o = *x as f32;
+            }
+        }
+    }
+    fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
+}
+
+/// What the same engine gives offline for `input` after `silence` frames of silence, latency and all;
+/// and the engine's latency.
+fn offline(
+    rack: Option<&Path>,
+    rate: u32,
+    input: &[Vec<f32>],
+    silence: u64,
+    frames: usize,
+) -> (Vec<Vec<f32>>, usize) {
+    let plan = lathed::daemon::load_rack(rack).unwrap();
+    let engine = Engine::new(build(&plan, rate).unwrap(), link().1);
+    let latency = engine.latency();
+    let mut periods = Periods::new(engine, QUANTUM);
+    let mut ports = Offline { input, at: -(silence as i64), out: vec![vec![0.0; frames]; input.len()] };
+    while ports.at < frames as i64 {
+        periods.run(QUANTUM, &mut ports);
+        ports.at += QUANTUM as i64;
+    }
+    (ports.out, latency)
+}
+
+/// Plays `input` through a running daemon from a multiple of 64 of its engine's frames on.
+fn play(server: &Jackd, daemon: &Lathed, input: &[Vec<f32>]) -> (Recording, Origin) {
+    let origin = daemon.origin().expect("the log names the origin");
+    let roles = &["L", "R"][..input.len()];
+    let recording = Clients::start(server, "lathe", roles, input, 8192, origin.jack_frame).finish();
+    (recording, origin)
+}
+
+/// Plays `input` through a daemon that runs `rack` and compares every sample with the offline engine,
+/// shifted by the latency that JACK reports. A run with an xrun is repeated, at most five times.
+/// Returns (samples compared, samples of the output that are not zero, latency, runs).
+pub fn assert_bit_identical(
+    rack: Option<&Path>,
+    rate: u32,
+    period: u32,
+    input: &[Vec<f32>],
+) -> (usize, usize, u32, u32) {
+    let server = Jackd::start(rate, period);
+    let args = rack.map(|r| vec!["--rack", r.to_str().unwrap()]).unwrap_or_default();
+    for run in 1..=6 {
+        let daemon = Lathed::on(&server, &args);
+        let (live, origin) = play(&server, &daemon, input);
+        assert_eq!(live.reported.0, live.reported.1, "one path, one latency");
+        let shift = live.reported.0 as usize;
+        let silence = origin.engine_frame + u64::from(live.start.wrapping_sub(origin.jack_frame));
+        let (expected, ours) = offline(rack, rate, input, silence, input[0].len() + shift);
+        let compared = input[0].len().min(expected[0].len() - ours);
+        let differ: usize = (0..input.len())
+            .map(|c| {
+                let (a, b) = (&live.audio[c][shift..][..compared], &expected[c][ours..][..compared]);
+                a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).count()
+            })
+            .sum();
+        if differ == 0 {
+            let heard = live.audio.iter().flatten().filter(|x| **x != 0.0).count();
+            return (compared * input.len(), heard, live.reported.0, run);
+        }
+        // The daemon tells of xruns within a second and a half.
+        let told = Instant::now();
+        while !live.disturbed && daemon.xruns() == 0 {
+            assert!(
+                told.elapsed() < Duration::from_millis(1500),
+                "{differ} of {} samples differ, and no xrun explains it",
+                compared * input.len()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        println!("run {run}: {differ} samples differ, with an xrun; again");
+    }
+    panic!("six runs in a row had xruns");
+}
+
+#[test]
+fn the_latency_that_jack_reports_is_the_one_that_is_there() {
+    println!("period  reported  measured");
+    for period in [64, 100, 128, 441, 1024] {
+        let server = Jackd::start(48_000, period);
+        let daemon = Lathed::on(&server, &["--rack", GAIN]);
+        let input = noise(2, 9600, u64::from(period));
+        let (live, _) = play(&server, &daemon, &input);
+        let measured = live.audio[0].iter().position(|x| *x != 0.0).expect("audio passes");
+        println!("{period:6}  {:8}  {measured:8}", live.reported.0);
+        assert_eq!(live.reported, (measured as u32, measured as u32), "period {period}");
+        assert_eq!(daemon.ready("latency"), measured.to_string());
+        assert_eq!(daemon.ready("period"), period.to_string());
+        let same = live.disturbed || live.audio[1][measured..][..9600] == input[1];
+        assert!(same, "what goes in comes out at period {period}");
+    }
+}
+
+#[test]
+fn ports_and_ready_line_are_as_promised() {
+    let server = Jackd::start(48_000, 256);
+    let daemon = Lathed::on(&server, &["--client-name", "rack_a", "--rack", GAIN]);
+    println!("start to ready on JACK: {} ms", daemon.start_to_ready.as_millis());
+    let line = daemon.stdout();
+    let expected =
+        "ready backend=jack source=jack rate=48000 period=256 latency=0 state=none osc=off http=off";
+    assert_eq!(line, [expected]);
+    let ports = server.lsp(&[]).unwrap();
+    for name in ["in_L", "in_R", "out_L", "out_R", "monitor_L", "monitor_R"] {
+        assert!(ports.lines().any(|l| l == format!("rack_a:{name}")), "{name} in {ports}");
+    }
+    assert_eq!(ports.lines().filter(|l| l.starts_with("rack_a:")).count(), 6);
+}
+
+#[test]
+fn a_million_samples_are_bit_identical_to_offline() {
+    let shipped = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("config/racks").join(name);
+    for (rack, rate, period) in [
+        (GAIN.into(), 48_000, 128),
+        (shipped("stereo-master.toml"), 96_000, 441),
+        (shipped("multiband.toml"), 48_000, 64),
+    ] {
+        let input = noise(2, 500_032, 7);
+        let (compared, heard, latency, runs) = assert_bit_identical(Some(&rack), rate, period, &input);
+        let rack = rack.file_name().unwrap().display();
+        println!(
+            "{rack}, {rate} Hz, {period}: {compared} samples equal, {heard} not zero, latency {latency}, run {runs}"
+        );
+        assert!(compared >= 1_000_000 && heard >= 1_000_000);
+    }
+}
+
+#[test]
+fn the_period_can_change_at_run_time() {
+    let server = Jackd::start(48_000, 256);
+    let daemon = Lathed::on(&server, &["--rack", GAIN]);
+    println!("period  reported  measured");
+    for period in [16u32, 8192, 48, 1024, 64, 441, 4096, 256] {
+        let done = server.tool("jack_bufsize").arg(period.to_string()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        wait_for("the daemon to follow", Duration::from_secs(5), || {
+            daemon.origin().filter(|o| o.period == period)
+        });
+        let input = noise(2, 24_000, u64::from(period));
+        let (live, _) = play(&server, &daemon, &input);
+        let measured = live.audio[0].iter().position(|x| *x != 0.0).expect("audio passes");
+        println!("{period:6}  {:8}  {measured:8}", live.reported.0);
+        let expected = if period % 64 == 0 { 0 } else { 64 };
+        assert_eq!(live.reported, (expected, expected), "period {period}");
+        assert!(live.disturbed || measured as u32 == expected, "period {period}: measured {measured}");
+    }
+}
+
+/// Kills of the server, from the environment or as many as fit.
+fn kills() -> usize {
+    std::env::var("LATHE_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
+}
+
+#[test]
+fn a_killed_server_is_found_again_with_ports_and_connections() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("lathed.toml");
+    std::fs::write(&config, "[jack]\nconnect = [[\"system:capture_1\", \"lathe:in_L\"]]\n").unwrap();
+    let mut server = Jackd::start(48_000, 128);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN, "--config", config.to_str().unwrap()]);
+    let configured = ("system:capture_1", "lathe:in_L");
+    let by_hand = ("lathe:out_R", "system:playback_2");
+    let connected = |server: &Jackd, pair: (&str, &str)| server.is_connected(pair.0, pair.1).then_some(());
+    wait_for("the configured pair", Duration::from_secs(5), || connected(&server, configured));
+    server.connect(by_hand.0, by_hand.1);
+    let (mut times, mut sizes) = (Vec::new(), Vec::new());
+    for n in 0..kills() {
+        // Seen by the daemon's own poll before it is lost.
+        std::thread::sleep(Duration::from_millis(250));
+        let lines = daemon.log().len();
+        server.kill();
+        daemon.wait_log(lines, "going on unheard");
+        let rate = if n % 2 == 0 { 96_000 } else { 48_000 };
+        server.run(rate, 128);
+        let back = Instant::now();
+        let drives = format!("rate={rate}");
+        daemon.wait_log(lines, &drives);
+        wait_for("both pairs", Duration::from_secs(5), || {
+            connected(&server, configured)?;
+            connected(&server, by_hand)
+        });
+        assert!(daemon.is_running());
+        times.push(back.elapsed().as_millis());
+        if n % 2 == 1 {
+            sizes.push(daemon.size());
+        }
+    }
+    println!("{} kills: ms from the server's first answer to ports and connections: {times:?}", times.len());
+    println!("(files, threads, KiB resident) after every second kill: {sizes:?}");
+    let (first, last) = (sizes.first().unwrap(), sizes.last().unwrap());
+    assert_eq!((first.0, first.1), (last.0, last.1), "files and threads grow: {sizes:?}");
+    assert!(times.iter().all(|t| *t <= 1000), "within 1 s: {times:?}");
+    let input = noise(2, 9600, 3);
+    let (live, _) = play(&server, &daemon, &input);
+    assert!(live.audio[0].iter().any(|x| *x != 0.0), "audio passes after all that");
+}
+
+#[test]
+fn a_hung_server_is_reported_and_does_not_hold_up_the_end() {
+    let server = Jackd::start(48_000, 128);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN]);
+    let lines = daemon.log().len();
+    let hung = Instant::now();
+    signal(server.pid(), "STOP");
+    daemon.wait_log(lines, "hangs");
+    println!("reported after {} ms", hung.elapsed().as_millis());
+    assert!(hung.elapsed() < Duration::from_secs(1));
+    signal(server.pid(), "CONT");
+    daemon.wait_log(lines, "goes on");
+    let (live, _) = play(&server, &daemon, &noise(2, 9600, 5));
+    assert!(live.audio[0].iter().any(|x| *x != 0.0), "audio passes again");
+    signal(server.pid(), "STOP");
+    let end = Instant::now();
+    daemon.signal("TERM");
+    let status = daemon.wait(Duration::from_secs(4));
+    println!("ended after {} ms with the server stopped", end.elapsed().as_millis());
+    assert!(status.success() && end.elapsed() < Duration::from_secs(2), "{status}");
+}
+
+#[test]
+fn without_a_server_the_daemon_waits_and_says_so() {
+    let mut server = Jackd::none();
+    let daemon = Lathed::on(&server, &["--rack", GAIN]);
+    assert_eq!((daemon.ready("backend"), daemon.ready("source")), ("jack", "none"));
+    assert_eq!((daemon.ready("rate"), daemon.ready("latency")), ("0", "0"));
+    server.run(44_100, 100);
+    daemon.wait_log(0, "rate=44100");
+}
+
+#[test]
+fn term_fades_out_and_ends() {
+    let server = Jackd::start(48_000, 128);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN]);
+    let origin = daemon.origin().unwrap();
+    let input = vec![vec![0.5f32; 96_000]; 2];
+    let clients = Clients::start(&server, "lathe", &["L", "R"], &input, 0, origin.jack_frame);
+    clients.wait_started();
+    let end = Instant::now();
+    daemon.signal("TERM");
+    let status = daemon.wait(Duration::from_secs(4));
+    let took = end.elapsed();
+    assert!(status.success() && took < Duration::from_secs(2), "{status} after {took:?}");
+    let live = clients.finish();
+    let out = &live.audio[0];
+    let begin = out.iter().position(|x| *x != 0.5).expect("a fade");
+    let silent = out.iter().position(|x| *x == 0.0).expect("silence");
+    let step = out[begin - 1..=silent].windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+    let ms = (silent - begin) as f64 / 48.0;
+    println!("ended {took:?} after TERM; fade of {ms:.1} ms, largest step {step:.5}");
+    assert!(live.disturbed || ((40.0..=51.0).contains(&ms) && step < 0.002), "{ms} ms, step {step}");
+}
+
+#[test]
+fn a_reload_leaves_the_running_sound_alone_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let rack = dir.path().join("rack.toml");
+    std::fs::copy(GAIN, &rack).unwrap();
+    let server = Jackd::start(48_000, 128);
+    for attempt in 1..=6 {
+        let daemon = Lathed::on(&server, &["--rack", rack.to_str().unwrap()]);
+        let origin = daemon.origin().unwrap();
+        let input = noise(2, 96_000, 11);
+        let clients = Clients::start(&server, "lathe", &["L", "R"], &input, 4096, origin.jack_frame);
+        clients.wait_started();
+        let lines = daemon.log().len();
+        daemon.signal("HUP");
+        daemon.wait_log(lines, "rack reloaded");
+        std::fs::write(&rack, super::daemon::BROKEN).unwrap();
+        daemon.signal("HUP");
+        let refused = daemon.wait_log(lines, "was not reloaded");
+        assert!(refused.contains("rack.toml:10:"), "{refused}");
+        std::fs::copy(GAIN, &rack).unwrap();
+        let live = clients.finish();
+        let shift = live.reported.0 as usize;
+        let differ = (0..2).filter(|&c| live.audio[c][shift..][..96_000] != input[c]).count();
+        if differ == 0 {
+            println!("192000 samples equal across a good and a bad reload, run {attempt}");
+            return;
+        }
+        assert!(live.disturbed || daemon.xruns() > 0, "the sound changed, and no xrun explains it");
+    }
+    panic!("six runs in a row had xruns");
+}
+
+struct Gone(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl jack::NotificationHandler for Gone {
+    #[allow(unsafe_code, reason = "the trait's signature; the body stores a flag")]
+    unsafe fn shutdown(&mut self, _: jack::ClientStatus, _: &str) {
+        self.0.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+/// Not a test: a client with six ports that does nothing but come back, to compare the daemon with.
+#[test]
+#[ignore = "the body of a helper process"]
+fn empty_client() {
+    loop {
+        let Ok((client, _)) = jack::Client::new("lathe", jack::ClientOptions::NO_START_SERVER) else {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        let ports: Vec<_> =
+            (0..6).map(|n| client.register_port(&n.to_string(), jack::AudioOut::default())).collect();
+        let gone = std::sync::Arc::default();
+        let Ok(client) = client.activate_async(Gone(std::sync::Arc::clone(&gone)), ()) else { continue };
+        while !gone.load(std::sync::atomic::Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop((client, ports));
+    }
+}
+
+/// Not run by itself: how much of the daemon's growth over kills is libjack's own.
+#[test]
+#[ignore = "a comparison for people"]
+fn growth_of_an_empty_client() {
+    let mut server = Jackd::start(48_000, 128);
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["jack::empty_client", "--exact", "--ignored", "--nocapture"])
+        .env("JACK_DEFAULT_SERVER", server.name())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut sizes = Vec::new();
+    for n in 0..kills() {
+        let there = |s: &Jackd| s.lsp(&[]).filter(|l| l.contains("lathe:5")).map(|_| ());
+        wait_for("the client", Duration::from_secs(5), || there(&server));
+        if n % 2 == 1 {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            sizes.extend(status.lines().find_map(|l| l.strip_prefix("VmRSS:")).map(|l| l.trim().to_string()));
+        }
+        server.kill();
+        server.run(if n % 2 == 0 { 96_000 } else { 48_000 }, 128);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    println!("an empty client after every second kill: {sizes:?}");
+}
