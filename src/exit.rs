@@ -5,7 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 /// What a program says when it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
     Ok = 0,

@@ -2,11 +2,13 @@
 //! The offline driver: the same engine on files, as fast as it goes, with the latency removed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use lathe_core::dsp::QUANTUM;
 use lathe_core::engine::{BuildError, Engine, Link, Periods, Ports, build, link};
 use lathe_core::rack::plan::RackPlan;
+use lathe_core::units::NAMED;
 
 use crate::files::{self, BitDepth, FileError, WriteOptions, WriteReport, WriteSpec};
 
@@ -21,14 +23,16 @@ pub enum RenderError {
     #[error("rack at {rate} Hz: {source}")]
     Build { rate: u32, source: BuildError },
     #[error(
-        "{file} has {channels} channel(s), but the rack's layout \"{layout}\" has {wanted}; \
-         use a rack with a layout of {channels} channel(s)"
+        "{} has {channels} channel{}, but the rack's layout \"{layout}\" has {wanted}; use a rack with {}",
+        file.display(), if *channels == 1 { "" } else { "s" }, layout_of(*channels)
     )]
     Channels { file: PathBuf, channels: usize, layout: String, wanted: usize },
     #[error("{0} is both input and output; name another output file")]
     SameFile(PathBuf),
     #[error("the rack listens to sidechain port \"{0}\", which a file render does not have")]
     Sidechain(String),
+    #[error("{0} was not rendered: stopped by a signal")]
+    Stopped(PathBuf),
 }
 
 /// What was rendered.
@@ -52,6 +56,15 @@ pub struct RenderOptions {
     /// Seconds rendered beyond the input's end.
     pub tail: f64,
     pub write: WriteOptions,
+}
+
+/// What renders and those who watch them share.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Frames of input taken so far, by all renders.
+    pub done: AtomicU64,
+    /// Anything but 0 ends the renders, which then leave no file; a signal's number, mostly.
+    pub stop: Arc<AtomicUsize>,
 }
 
 /// One engine fed from memory: planar f64 in, planar f64 out.
@@ -120,13 +133,16 @@ impl Renderer {
     }
 }
 
-/// Renders one file. `done` counts the frames of input taken, for a progress bar.
+/// Renders one file. The output appears under its name only when it is whole.
+///
+/// # Errors
+/// Whatever cannot be read, built or written, and [`RenderError::Stopped`].
 pub fn render_file(
     plan: &RackPlan,
     input: &Path,
     output: &Path,
     options: RenderOptions,
-    done: &AtomicU64,
+    progress: &Progress,
 ) -> Result<RenderReport, RenderError> {
     if same_file(input, output) {
         return Err(RenderError::SameFile(input.to_path_buf()));
@@ -154,7 +170,10 @@ pub fn render_file(
     let mut owed = renderer.latency() + (options.tail * f64::from(rate)).round() as usize;
     loop {
         let got = fill(&mut reader, &mut planes)?;
-        done.fetch_add(got as u64, Relaxed);
+        progress.done.fetch_add(got as u64, Relaxed);
+        if progress.stop.load(Relaxed) != 0 {
+            return Err(RenderError::Stopped(input.to_path_buf()));
+        }
         let ended = got < CHUNK;
         let fed =
             if ended { (got + owed.min(CHUNK - got)).next_multiple_of(QUANTUM).min(CHUNK) } else { CHUNK };
@@ -197,6 +216,12 @@ fn fill(reader: &mut files::AudioReader, planes: &mut [Vec<f64>]) -> Result<usiz
         got += n;
     }
     Ok(got)
+}
+
+/// A layout of so many channels, in words.
+fn layout_of(channels: usize) -> String {
+    let named = NAMED.iter().find(|(_, roles)| roles.len() == channels);
+    named.map_or_else(|| format!("a layout of {channels} channels"), |(name, _)| format!("layout \"{name}\""))
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use lathe_core::engine::{Engine, Periods, Ports, build, link};
+use lathe_core::engine::{BuildError, Engine, Periods, Ports, build, link};
 use lathe_core::rack;
 use lathe_core::rack::plan::RackPlan;
 use serde_json::json;
@@ -98,6 +98,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
         }
     }
+    if let Some(only) = &args.only {
+        let names = plans.iter().map(|(n, _)| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+        plans.retain(|(n, _)| n.contains(only.as_str()));
+        if plans.is_empty() {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("no row has \"{only}\" in its name; there are {names}"),
+            ));
+        }
+    }
     if !args.json {
         println!(
             "{} Hz, {} frames a block, {} s a row; ns per frame, all channels",
@@ -108,9 +118,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             "", "median", "mean", "p99", "worst block", "latency", "x real time"
         );
     }
-    let wanted = |name: &str| args.only.as_ref().is_none_or(|o| name.contains(o.as_str()));
-    for (name, plan) in plans.iter().filter(|(n, _)| wanted(n)) {
-        print(&row(name, plan, args)?, args);
+    for (name, plan) in &plans {
+        match row(name, plan, args) {
+            Ok(row) => print(&row, args),
+            Err(e @ BuildError::Source { .. }) if name.starts_with("slot ") => {
+                eprintln!("lathe: {name} is timed only in its rack: {e}");
+            }
+            Err(e) => return Err(Failure::new(Exit::Config, e)),
+        }
     }
     Ok(())
 }
@@ -152,8 +167,8 @@ impl Ports for Buffers {
     fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
 }
 
-fn row(name: &str, plan: &RackPlan, args: &Args) -> Result<Row, Failure> {
-    let built = build(plan, args.rate).map_err(|e| Failure::new(Exit::Config, e))?;
+fn row(name: &str, plan: &RackPlan, args: &Args) -> Result<Row, BuildError> {
+    let built = build(plan, args.rate)?;
     let latency = built.spec.latency;
     let channels = built.spec.inputs.iter().sum();
     let (_link, audio) = link();

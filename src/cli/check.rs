@@ -4,14 +4,16 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use lathe_core::{engine, rack};
+use lathe_core::engine;
+use lathe_core::rack::{self, Diagnostics, Loaded};
 use serde_json::json;
 
 use crate::exit::{Exit, Failure};
 
 /// Check rack files: every error at once, with its place, its reason and the allowed range
 ///
-/// Exit code 1 if a rack is wrong. A good rack gets one line with its slots and its latency.
+/// Exit code 1 if a rack is wrong. A good rack gets one line with its slots (those in branches counted)
+/// and its latency, and a note for whatever the rate cannot realise as asked.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  lathe check rack.toml\n  lathe check --rate 96000 racks/*.toml\n  lathe check --schema > rack.schema.json"
@@ -26,6 +28,7 @@ pub struct Args {
     /// Print the JSON Schema of the rack file, for editors, and end
     #[arg(long)]
     schema: bool,
+    /// Rack files (TOML)
     #[arg(required_unless_present = "schema", value_name = "RACK")]
     racks: Vec<PathBuf>,
 }
@@ -36,30 +39,42 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&schema).unwrap_or_default());
         return Ok(());
     }
-    let mut failed = false;
+    let (mut wrong, mut unread) = (false, false);
     for path in &args.racks {
-        failed |= !check(path, args)?;
+        match super::read_rack(path) {
+            Ok(rack) => wrong |= !check(path, rack, args),
+            Err(e) => {
+                eprintln!("lathe: {}", e.message);
+                unread = true;
+            }
+        }
     }
-    if failed { Err(Failure::quiet(Exit::Failed)) } else { Ok(()) }
+    match (unread, wrong) {
+        (true, _) => Err(Failure::quiet(Exit::Io)),
+        (_, true) => Err(Failure::quiet(Exit::Failed)),
+        _ => Ok(()),
+    }
 }
 
 /// Checks one file and says what it found; false if it is wrong.
-fn check(path: &Path, args: &Args) -> Result<bool, Failure> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::new(Exit::Io, format!("cannot read {name}: {e}")))?;
+fn check(path: &Path, rack: Result<Loaded, Diagnostics>, args: &Args) -> bool {
+    let name = super::text(path);
     let color = std::io::stderr().is_terminal();
-    let loaded = match rack::load(&text, &name) {
+    let loaded = match rack {
         Ok(loaded) => loaded,
-        Err(errors) => {
-            if args.json {
-                super::print_json(&json!({ "file": name, "ok": false, "errors": errors.diagnostics }));
-            } else {
-                eprintln!("{}", errors.render(color));
-            }
-            return Ok(false);
+        Err(found) if args.json => {
+            let (omitted, found) = (found.omitted, found.diagnostics);
+            super::print_json(&json!({ "file": name, "ok": false, "errors": found, "omitted": omitted }));
+            return false;
+        }
+        Err(found) => {
+            eprint!("{}", found.render(color));
+            return false;
         }
     };
+    if !args.json && !loaded.warnings.is_empty() {
+        eprint!("{}", loaded.warnings.render(color));
+    }
     match engine::build(&loaded.plan, args.rate) {
         Ok(built) => {
             let spec = &built.spec;
@@ -68,12 +83,13 @@ fn check(path: &Path, args: &Args) -> Result<bool, Failure> {
             if args.json {
                 super::print_json(&json!({
                     "file": name, "ok": true, "slots": spec.slots.len() - 1, "sample_rate": args.rate,
-                    "latency_frames": spec.latency, "latency_ms": ms, "notes": notes,
+                    "latency_frames": spec.latency, "latency_ms": ms, "notes": notes, "warnings": loaded.warnings.diagnostics,
                 }));
             } else {
                 let n = spec.slots.len() - 1;
+                let s = if n == 1 { "" } else { "s" };
                 println!(
-                    "{name}: ok, {} slots, {}, latency {} frames ({ms:.2} ms) at {} Hz",
+                    "{name}: ok, {} slot{s}, {}, latency {} frames ({ms:.2} ms) at {} Hz",
                     n,
                     loaded.plan.layout.name(),
                     spec.latency,
@@ -81,17 +97,17 @@ fn check(path: &Path, args: &Args) -> Result<bool, Failure> {
                 );
                 notes.iter().for_each(|n| println!("  note: {n}"));
             }
-            Ok(true)
+            true
         }
         Err(e) => {
             if args.json {
                 super::print_json(
-                    &json!({ "file": name, "ok": false, "errors": [{ "message": e.to_string() }] }),
+                    &json!({ "file": name, "ok": false, "errors": [{ "severity": "error", "message": e.to_string() }], "omitted": 0 }),
                 );
             } else {
                 eprintln!("{name}: error: {e}");
             }
-            Ok(false)
+            false
         }
     }
 }

@@ -4,19 +4,19 @@
 mod bench;
 mod check;
 mod init;
-mod list;
+pub mod list;
 mod measure;
 mod render;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
-use lathe_core::rack;
+use lathe_core::rack::layout::MAX_FILE;
 use lathe_core::rack::plan::RackPlan;
+use lathe_core::rack::{self, Diagnostics, Loaded};
 
 use crate::exit::{Exit, Failure};
-use crate::files::FileError;
 
 /// The command line of the lathe mastering rack.
 #[derive(Parser, Debug)]
@@ -72,23 +72,37 @@ pub fn run() -> Exit {
     }
 }
 
-/// Reads a rack file; every error at once, as `check` shows them.
+/// Reads a rack file; every error and warning at once, as `check` shows them.
 fn load_rack(path: &Path) -> Result<RackPlan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::new(Exit::Io, format!("cannot read the rack {}: {e}", path.display())))?;
-    match rack::load(&text, &path.display().to_string()) {
-        Ok(loaded) => Ok(loaded.plan),
+    let loaded = read_rack(path)?;
+    let color = std::io::stderr().is_terminal();
+    match loaded {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                eprint!("{}", loaded.warnings.render(color));
+            }
+            Ok(loaded.plan)
+        }
         Err(errors) => {
-            eprintln!("{}", errors.render(std::io::stderr().is_terminal()));
+            eprint!("{}", errors.render(color));
             Err(Failure::quiet(Exit::Config))
         }
     }
 }
 
-impl From<FileError> for Failure {
-    fn from(e: FileError) -> Failure {
-        Failure::new(Exit::Io, e)
-    }
+/// The outer error is the disk's, the inner one the file's.
+fn read_rack(path: &Path) -> Result<Result<Loaded, Diagnostics>, Failure> {
+    let refused = |e| Failure::new(Exit::Io, format!("cannot read the rack {}: {e}", path.display()));
+    // One byte more than a rack may have, so that a device that never ends is refused as too long.
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(refused)?;
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
+    Ok(rack::load_bytes(&bytes, &text(path)))
+}
+
+/// A path for JSON and messages; what is not UTF-8 in it is replaced.
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// One JSON value a line on stdout.

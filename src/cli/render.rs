@@ -3,24 +3,27 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lathe_core::rack::plan::RackPlan;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::load_rack;
-use crate::audio::offline::{RenderError, RenderOptions, RenderReport, render_file};
+use super::{load_rack, text};
+use crate::audio::offline::{Progress, RenderError, RenderOptions, RenderReport, render_file};
 use crate::exit::{Exit, Failure};
-use crate::files::{self, BitDepth, WriteOptions};
+use crate::files::{self, BitDepth, FileError, WriteOptions};
 
 /// Render files through a rack
 ///
 /// The same engine as the daemon's; the rack's latency is removed, so the output has exactly the
 /// input's frames and starts where the input starts. The output is written under a temporary name
-/// and renamed when it is complete.
+/// and renamed when it is complete; a render that is stopped leaves nothing. The output's extension
+/// names its format: .wav (RF64 beyond 4 GiB), .rf64 or .flac (16, 20 or 24 bits).
 #[derive(clap::Args, Debug)]
+#[command(override_usage = "lathe render [OPTIONS] --rack <FILE> <IN>... <OUT>")]
 #[command(after_help = "Examples:\n  \
     lathe render --rack master.toml mix.wav master.wav\n  \
     lathe render --rack master.toml --bits 16 mix.flac cd.wav\n  \
@@ -33,7 +36,7 @@ pub struct Args {
     #[arg(long, default_value = "32f", value_name = "BITS")]
     bits: BitDepth,
     /// Seconds to render beyond the end of the input (0 to 3600)
-    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = tail)]
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = tail, allow_negative_numbers = true)]
     tail: f64,
     /// Round to integers without dither
     #[arg(long)]
@@ -42,7 +45,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Input files, then the output file; with several inputs, an existing folder
-    #[arg(required = true, num_args = 2.., value_name = "IN… OUT")]
+    #[arg(required = true, num_args = 2.., value_names = ["IN", "OUT"])]
     files: Vec<PathBuf>,
 }
 
@@ -59,28 +62,37 @@ struct Job {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let plan = load_rack(&args.rack)?;
-    let jobs = jobs(&args.files)?;
+    let jobs = jobs(&args.files, args.bits)?;
     let options = RenderOptions {
         bits: args.bits,
         tail: args.tail,
         write: WriteOptions { dither: !args.no_dither, ..WriteOptions::default() },
     };
+    let progress = Progress::default();
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_usize(signal, Arc::clone(&progress.stop), signal as usize)
+            .map_err(|e| Failure::new(Exit::Io, format!("cannot listen to signals: {e}")))?;
+    }
     let start = Instant::now();
-    let (results, seconds) = render_all(&plan, &jobs, options);
+    let (results, seconds) = render_all(&plan, &jobs, options, &progress);
+    let done = results.iter().filter(|r| r.is_ok()).count();
     let mut worst = None;
-    for result in results {
+    for (result, job) in results.into_iter().zip(&jobs) {
         match result {
             Ok(r) => report(&r, args.json),
+            Err(RenderError::Stopped(_)) => {}
             Err(e) => {
                 eprintln!("lathe: {e}");
-                let exit = match e {
-                    RenderError::File(_) => Exit::Io,
-                    RenderError::SameFile(_) => Exit::Usage,
-                    _ => Exit::Config,
-                };
-                worst = Some(exit);
+                worst = worst.max(Some(exit(&e, job)));
             }
         }
+    }
+    let signal = progress.stop.load(Relaxed);
+    if signal != 0 {
+        let files = if jobs.len() == 1 { "file" } else { "files" };
+        eprintln!("lathe: stopped; {done} of {} {files} rendered, nothing is left of the rest", jobs.len());
+        // Ends as this signal would have ended it, so that a shell sees why.
+        let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
     }
     if !args.json && std::io::stderr().is_terminal() {
         let took = start.elapsed().as_secs_f64();
@@ -89,13 +101,27 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     worst.map_or(Ok(()), |exit| Err(Failure::quiet(exit)))
 }
 
+/// What an error means for the exit code: a wrong output is the caller's, a wrong input the file's.
+fn exit(e: &RenderError, job: &Job) -> Exit {
+    match e {
+        RenderError::File(FileError::Request { path, .. }) if *path == job.output => Exit::Usage,
+        RenderError::SameFile(_) => Exit::Usage,
+        RenderError::File(_) => Exit::Io,
+        _ => Exit::Config,
+    }
+}
+
 /// Pairs inputs with outputs, as `cp` does.
-fn jobs(files: &[PathBuf]) -> Result<Vec<Job>, Failure> {
+fn jobs(files: &[PathBuf], bits: BitDepth) -> Result<Vec<Job>, Failure> {
     let Some((out, inputs)) = files.split_last() else {
         return Err(Failure::new(Exit::Usage, "name an input and an output"));
     };
     if !out.is_dir() {
         return match inputs {
+            _ if text(out).ends_with('/') => Err(Failure::new(
+                Exit::Usage,
+                format!("the folder {} does not exist; make it first", out.display()),
+            )),
             [input] => Ok(vec![Job { input: input.clone(), output: out.clone() }]),
             _ => Err(Failure::new(
                 Exit::Usage,
@@ -104,7 +130,7 @@ fn jobs(files: &[PathBuf]) -> Result<Vec<Job>, Failure> {
         };
     }
     let jobs: Vec<Job> =
-        inputs.iter().map(|i| Job { input: i.clone(), output: out.join(output_name(i)) }).collect();
+        inputs.iter().map(|i| Job { input: i.clone(), output: out.join(output_name(i, bits)) }).collect();
     for (n, a) in jobs.iter().enumerate() {
         if let Some(b) = jobs[..n].iter().find(|b| b.output == a.output) {
             let text = format!(
@@ -119,41 +145,39 @@ fn jobs(files: &[PathBuf]) -> Result<Vec<Job>, Failure> {
     Ok(jobs)
 }
 
-/// The input's name, as WAV unless it is a FLAC.
-fn output_name(input: &Path) -> PathBuf {
+/// The input's name, as WAV unless it is a FLAC and the bits are such as FLAC can hold.
+fn output_name(input: &Path, bits: BitDepth) -> PathBuf {
     let flac = input.extension().is_some_and(|e| e.eq_ignore_ascii_case("flac"));
+    let flac = flac && bits.integer_bits().is_some();
     PathBuf::from(input.file_name().unwrap_or_default()).with_extension(if flac { "flac" } else { "wav" })
 }
 
 type Results = Vec<Result<RenderReport, RenderError>>;
 
 /// All files over all cores; also the seconds of audio they hold.
-fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions) -> (Results, f64) {
+fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions, progress: &Progress) -> (Results, f64) {
     let lengths: Vec<(u64, u32)> = jobs.iter().map(|j| length(&j.input)).collect();
     let frames: u64 = lengths.iter().map(|l| l.0).sum();
     let seconds = lengths.iter().map(|&(f, r)| f as f64 / f64::from(r.max(1))).sum();
-    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<RenderReport, RenderError>>>> =
         Mutex::new(jobs.iter().map(|_| None).collect());
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get()).min(jobs.len());
     let bar = bar(frames, seconds);
     std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Relaxed);
-                    let Some(job) = jobs.get(n) else { return };
-                    let r = render_file(plan, &job.input, &job.output, options, &done);
-                    if let Ok(mut all) = results.lock() {
-                        all[n] = Some(r);
-                    }
+        let work = || {
+            loop {
+                let n = next.fetch_add(1, Relaxed);
+                let Some(job) = jobs.get(n) else { return };
+                let r = render_file(plan, &job.input, &job.output, options, progress);
+                if let Ok(mut all) = results.lock() {
+                    all[n] = Some(r);
                 }
-            });
-        }
-        while let Some(bar) =
-            bar.as_ref().filter(|_| results.lock().is_ok_and(|r| r.iter().any(Option::is_none)))
-        {
-            bar.set_position(done.load(Relaxed));
+            }
+        };
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        while let Some(bar) = bar.as_ref().filter(|_| !threads.iter().all(|t| t.is_finished())) {
+            bar.set_position(progress.done.load(Relaxed));
             std::thread::sleep(Duration::from_millis(50));
         }
     });
@@ -204,7 +228,7 @@ fn report(r: &RenderReport, json: bool) {
     }
     if json {
         super::print_json(&serde_json::json!({
-            "file": r.input, "output": r.output.path, "sample_rate": r.sample_rate,
+            "file": text(&r.input), "output": text(&r.output.path), "sample_rate": r.sample_rate,
             "frames": r.output.frames, "latency_frames": r.latency,
             "clipped_samples": r.output.clipped, "refused_samples": r.refused_samples, "damaged": r.damaged,
         }));

@@ -76,6 +76,9 @@ pub(super) fn read_error(path: &Path, error: SymphoniaError) -> FileError {
             FileError::bad(path, "it has no index (moov), as if its recording was never finished")
         }
         // "core (probe): no suitable …": only the last part means anything to a user.
+        SymphoniaError::Unsupported(what) if what.contains("no suitable format reader") => {
+            FileError::unsupported(path, "it is not an audio file of a known format")
+        }
         SymphoniaError::Unsupported(what) => {
             FileError::unsupported(path, what.rsplit(": ").next().unwrap_or(what))
         }

@@ -4,8 +4,7 @@
 //! It is written under a hidden temporary name in the same directory, brought to the disk, and
 //! renamed by `finish`; dropped before that, it leaves nothing behind. A file that already has the
 //! final name stays as it is until the moment of the rename, which replaces it.
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -92,8 +91,9 @@ impl AudioWriter {
         let temporary = tempfile::Builder::new()
             .prefix(".lathe-")
             .suffix(".tmp")
-            .permissions(Permissions::from_mode(0o666)) // less the umask, like any other file
-            .tempfile_in(directory(path))
+            .make_in(directory(path), |name| {
+                File::options().read(true).write(true).create_new(true).open(name)
+            })
             .map_err(|e| FileError::io(path, "create", e))?;
         let sink = || -> std::io::Result<Box<dyn Sink>> {
             let file = temporary.as_file().try_clone()?;
@@ -208,6 +208,7 @@ fn directory(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     const STEREO: WriteSpec = WriteSpec { sample_rate: 48_000, channels: 2, channel_mask: None };
 

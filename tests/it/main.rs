@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Black-box tests of the daemon: one binary, one module a subject.
+//! Black-box tests of the programs, and of what the repository says of itself: one module a subject.
+mod cli;
 mod clients;
 mod daemon;
+mod docs;
 mod faults;
+mod files;
 mod jack;
 mod jackd;
 mod lathed;
+mod layering;
 mod music;
+mod racks;
 mod rtsan;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
