@@ -152,7 +152,7 @@ fn the_period_can_change_at_run_time() {
 
 /// Kills of the server, from the environment or as many as fit.
 fn kills() -> usize {
-    std::env::var("LATHE_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
+    std::env::var("LATHE_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
 }
 
 #[test]

@@ -83,3 +83,35 @@ fn an_added_delay_goes_through_silence() {
     let end = null_db(&y[0][4800..][..30_000], &late);
     assert!(end < -280.0, "{end} dB from the delayed input");
 }
+
+/// A compressor that is not touched keeps its gain reduction while a slot behind it comes and goes.
+#[test]
+fn an_untouched_compressor_keeps_its_gain_reduction() {
+    let comp = || {
+        SlotPlan::unit("comp", find("compressor").unwrap())
+            .with("threshold", -40.0)
+            .with("ratio", 10.0)
+            .with("release", 5000.0)
+    };
+    let a = rack(vec![gain("a", 0.0), comp(), gain("c", 0.0)]);
+    let b = rack(vec![gain("a", 0.0), comp(), gain("new", 0.0), gain("c", 0.0)]);
+    // Loud, then quiet: the reduction that is heard now is only remembered, for seconds.
+    let mut x = music(2, 96_000, RATE, 9);
+    x.iter_mut().for_each(|c| c[24_000..].iter_mut().for_each(|v| *v *= 0.001));
+    let want = Rig::new(&a, RATE).run(&x);
+    let mut rig = Rig::new(&a, RATE);
+    let mut y: Vec<Vec<f64>> = vec![Vec::new(); 2];
+    for (n, plan) in [&a, &b, &a].into_iter().enumerate() {
+        if n > 0 {
+            rig.install(plan);
+        }
+        let part: Vec<Vec<f64>> = x.iter().map(|c| c[n * 32_000..][..32_000].to_vec()).collect();
+        for (y, p) in y.iter_mut().zip(rig.run(&part)) {
+            y.extend(p);
+        }
+    }
+    let reduction = peak_db(&want[0][60_000..]) - peak_db(&x[0][60_000..]);
+    let null = null_db(&y[0], &want[0]);
+    println!("{reduction:.1} dB of remembered reduction; null against no reload {null:.1} dB");
+    assert!(reduction < -6.0 && null < -300.0);
+}

@@ -30,8 +30,11 @@ const RUN_MS: f64 = 15.0;
 /// Shortest unheard run in ms, so that very fast bands do not rise with a click.
 const LEAST_RUN_MS: f64 = 2.0;
 
-/// Time of the fade in ms.
+/// Time of the fade in ms; where slow bands start without a past, so many of their time constants, so
+/// that they are heard as they fill, but no longer than this.
 const FADE_MS: f64 = 20.0;
+const FADE_TAUS: f64 = 3.0;
+const LONGEST_FADE_MS: f64 = 250.0;
 
 /// Bands slower than this many ms are turned, faster ones woken: their past is gone sooner than heard.
 const SLOW_MS: f64 = 5.0;
@@ -82,6 +85,7 @@ pub struct EqualizerUnit {
     slow_frames: f64,
     least_run: f64,
     fade_frames: u32,
+    longest_fade: u32,
 }
 
 impl EqualizerUnit {
@@ -107,6 +111,7 @@ impl EqualizerUnit {
             slow_frames: SLOW_MS * 1e-3 * format.rate(),
             least_run: LEAST_RUN_MS * 1e-3 * format.rate(),
             fade_frames: ramp_frames(FADE_MS, format.sample_rate),
+            longest_fade: ramp_frames(LONGEST_FADE_MS, format.sample_rate),
         }
     }
 
@@ -116,9 +121,12 @@ impl EqualizerUnit {
             self.now.design = Some(design);
             return;
         };
-        let (mut changed, mut tau) = (false, 0.0f64);
+        let (mut changed, mut tau, mut woken_tau) = (false, 0.0f64, 0.0f64);
         for band in 0..BANDS {
             let start = self.start_of(now, &design, band);
+            if start == Start::Woken {
+                woken_tau = woken_tau.max(design.bands[band].tau);
+            }
             changed |= start != Start::Kept;
             if changed {
                 tau = tau.max(design.bands[band].tau);
@@ -136,7 +144,8 @@ impl EqualizerUnit {
         self.change.run = run as i64;
         self.change.rise = (run * RISE) as i64;
         self.change.fade = Quintic::at(0.0);
-        self.change.fade.go(1.0, if changed { self.fade_frames } else { 0 });
+        let fade = ((FADE_TAUS * woken_tau) as u32).clamp(self.fade_frames, self.longest_fade);
+        self.change.fade.go(1.0, if changed { fade } else { 0 });
         // Its seat is empty: nothing is dropped here.
         debug_assert!(self.coming.design.is_none());
         self.coming.design = Some(design);
