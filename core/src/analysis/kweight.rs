@@ -123,7 +123,9 @@ fn least_squares<const N: usize>(mut a: [[f64; N]; 5], mut b: [f64; N]) -> [f64;
 /// 1.41 between 60° and 120° of azimuth and below 30° of elevation, otherwise 1; the LFE does not count.
 /// Sides stand at ±90…110°, the backs of 7.1 at ±135° and tops at 30° and more (ITU-R BS.2051). Backs in a
 /// layout without sides are its surrounds and weigh 1.41: that rule is ours.
-/// The tables are quoted from secondary sources; the Recommendation itself was not at hand.
+/// The Recommendation itself was not at hand: the weights are those of the ITU Journal, ICT Discoveries 3(1),
+/// 2020, Table 2 (60°, 90°, 110° +1.5 dB; 0°, 30°, 135° 0 dB) and of the `ebur128` crate; the numbers of its
+/// tables are not verified.
 pub fn weight(role: Role, layout: &Layout) -> f64 {
     let sides = [Role::LeftSide, Role::RightSide].iter().any(|r| layout.roles.contains(r));
     match role {

@@ -168,7 +168,7 @@ impl TapMeter {
             true_peak_max: most(|c| c.true_peak_max),
             correlation: self.levels.correlation(),
             balance: self.levels.balance(),
-            frames_missed: self.missed - reader.missed,
+            frames_missed: self.missed.saturating_sub(reader.missed),
             frames_missed_total: self.missed - self.missed_before,
             non_finite: self.non_finite,
             channels,

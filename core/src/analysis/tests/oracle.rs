@@ -59,9 +59,11 @@ fn compare(rate: u32, name: &str, map: &[Channel], seconds: u32) {
 
 #[test]
 fn an_independent_meter_agrees() {
-    use Channel::{Center, Left, LeftSurround, Right, RightSurround, Unused};
+    use Channel::*;
     for (rate, seconds) in [(44_100, 180), (48_000, 240), (96_000, 120), (192_000, 120)] {
         compare(rate, "stereo", &[Left, Right], seconds);
     }
     compare(48_000, "5.1", &[Left, Right, Center, Unused, LeftSurround, RightSurround], 120);
+    let bed = [Left, Right, Center, Unused, Mp135, Mm135, Mp090, Mm090];
+    compare(48_000, "7.1.4", &[&bed[..], &[Up045, Um045, Up135, Um135]].concat(), 60);
 }
