@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Signals for the tests, and what ideal instruments read of them.
+
+use std::f64::consts::PI;
+
+use crate::analysis::kweight::sections;
+use crate::analysis::loudness::lufs;
+use crate::analysis::{LoudnessMeter, LoudnessReadings};
+use crate::dsp::{Frames, QUANTUM};
+use crate::units::Layout;
+
+pub const RATES: [u32; 4] = [44_100, 48_000, 96_000, 192_000];
+
+pub fn gain(db: f64) -> f64 {
+    10f64.powf(db / 20.0)
+}
+
+/// A stretch of a 1 kHz tone: seconds, and dBFS of its peak.
+pub type Segment = (f64, f64);
+
+pub const SILENT: f64 = f64::NEG_INFINITY;
+
+/// Weighted power of a 1 kHz tone of full-scale peak, in one channel of weight 1, at any rate.
+pub fn tone_power() -> f64 {
+    let [shelf, highpass] = sections(48_000.0);
+    let m = shelf.magnitude(1000.0, 48_000.0) * highpass.magnitude(1000.0, 48_000.0);
+    0.5 * m * m
+}
+
+/// Plays 1 kHz segments, the same in all channels but for `offsets` in dB; `each` after every quantum.
+pub fn play_tones(
+    rate: u32,
+    segments: &[Segment],
+    offsets: &[f64],
+    meter: &mut LoudnessMeter,
+    mut each: impl FnMut(f64, &LoudnessMeter),
+) {
+    let mut ends = Vec::new();
+    segments.iter().fold(0.0, |at, s| {
+        ends.push(((at + s.0) * f64::from(rate)).round() as usize);
+        at + s.0
+    });
+    let (frames, mut segment) = (*ends.last().unwrap(), 0);
+    let gains: Vec<f64> = offsets.iter().map(|o| gain(*o)).collect();
+    let mut amplitude = gain(segments[0].1);
+    for q in 0..frames.div_ceil(QUANTUM) {
+        let mut tone = [0.0; QUANTUM];
+        for (i, v) in tone.iter_mut().enumerate() {
+            let n = q * QUANTUM + i;
+            while segment < ends.len() && n >= ends[segment] {
+                segment += 1;
+                // The last one fills its quantum.
+                amplitude = segments.get(segment).map_or(amplitude, |s| gain(s.1));
+            }
+            // The phase is worked out exactly: 1000 n / rate, less its whole turns.
+            let turn = (n as u64 * 1000 % u64::from(rate)) as f64 / f64::from(rate);
+            *v = amplitude * (2.0 * PI * turn).sin();
+        }
+        let audio: Vec<Frames> = gains.iter().map(|g| tone.map(|v| v * g)).collect();
+        meter.process(&audio);
+        each(((q + 1) * QUANTUM) as f64 / f64::from(rate), meter);
+    }
+}
+
+/// The readings at the end of stereo segments.
+pub fn stereo_readings(rate: u32, segments: &[Segment]) -> LoudnessReadings {
+    let mut meter = LoudnessMeter::new(rate, &Layout::named("stereo").unwrap());
+    play_tones(rate, segments, &[0.0, 0.0], &mut meter, |_, _| ());
+    meter.read()
+}
+
+/// Mean power of the segments from `from` to `to` seconds, of a tone with `unit` power at 0 dBFS.
+pub fn ideal_power(segments: &[Segment], unit: f64, from: f64, to: f64) -> f64 {
+    let (mut at, mut sum) = (0.0, 0.0);
+    for (seconds, db) in segments {
+        let overlap = (to.min(at + seconds) - from.max(at)).max(0.0);
+        sum += overlap * unit * 10f64.powf(db / 10.0);
+        at += seconds;
+    }
+    sum / (to - from)
+}
+
+/// Integrated loudness of the segments by the definition, as if the weighting had no memory.
+pub fn ideal_integrated(segments: &[Segment], unit: f64) -> f64 {
+    let total: f64 = segments.iter().map(|s| s.0).sum();
+    let blocks = ((total - 0.4) / 0.1 + 1e-6).floor() as usize + 1;
+    let power = |j: usize| ideal_power(segments, unit, 0.1 * j as f64, 0.1 * j as f64 + 0.4);
+    let loud: Vec<f64> = (0..blocks).map(power).filter(|p| lufs(*p) > -70.0).collect();
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let gate = 0.1 * mean(&loud);
+    lufs(mean(&loud.into_iter().filter(|p| *p > gate).collect::<Vec<_>>()))
+}
+
+/// A small generator with known bits.
+pub struct Noise(pub u64);
+
+impl Noise {
+    /// Uniform in −1 … +1.
+    pub fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
+
+/// Noise that falls about 3 dB an octave, as programme does (three leaky sums, after Kellet).
+pub struct Pink {
+    noise: Noise,
+    b: [f64; 3],
+}
+
+impl Pink {
+    pub fn new(seed: u64) -> Self {
+        Pink { noise: Noise(seed), b: [0.0; 3] }
+    }
+
+    pub fn next(&mut self) -> f64 {
+        let w = self.noise.next();
+        self.b[0] = 0.997_65 * self.b[0] + 0.099_046 * w;
+        self.b[1] = 0.963 * self.b[1] + 0.296_516_4 * w;
+        self.b[2] = 0.57 * self.b[2] + 1.052_691_3 * w;
+        0.2 * (self.b.iter().sum::<f64>() + 0.1848 * w)
+    }
+}

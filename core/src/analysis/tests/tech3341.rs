@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! EBU Tech 3341, cases 1–6 and 9–14: integrated, momentary, short-term.
+
+use super::signals::*;
+use crate::analysis::LoudnessMeter;
+use crate::analysis::loudness::lufs;
+use crate::units::Layout;
+
+/// The standard's tolerance, and ours about what the segments amount to, in LU.
+const STANDARD: f64 = 0.1;
+const OURS: f64 = 0.02;
+
+fn check(case: &str, rate: u32, read: f64, ideal: f64, standard: f64) {
+    println!("case {case} at {rate} Hz: {read:.4} (ideal {ideal:.4})");
+    assert!((read - ideal).abs() < OURS, "case {case} at {rate} Hz: {read:.4}, ideal {ideal:.4}");
+    assert!((read - standard).abs() <= STANDARD, "case {case} at {rate} Hz: {read:.4}, standard {standard}");
+}
+
+#[test]
+fn cases_1_and_2_a_steady_tone() {
+    for rate in RATES {
+        for (case, db) in [("1", -23.0), ("2", -33.0)] {
+            let r = stereo_readings(rate, &[(20.0, db)]);
+            let ideal = lufs(2.0 * tone_power() * 10f64.powf(db / 10.0));
+            assert!((ideal - (db + 0.007)).abs() < 0.001, "{ideal}");
+            for read in [r.momentary, r.short_term, r.integrated, r.momentary_max, r.short_term_max] {
+                check(case, rate, read.unwrap(), ideal, db);
+            }
+            assert!(r.loudness_range.unwrap() < 0.01);
+        }
+        let mut mono = LoudnessMeter::new(rate, &Layout::named("mono").unwrap());
+        play_tones(rate, &[(20.0, -23.0)], &[0.0], &mut mono, |_, _| ());
+        check("1 in mono", rate, mono.read().integrated.unwrap() + 3.0103, -22.993, -23.0);
+    }
+}
+
+#[test]
+fn cases_3_to_5_the_gates() {
+    let cases: [(&str, &[Segment]); 3] = [
+        ("3", &[(10.0, -36.0), (60.0, -23.0), (10.0, -36.0)]),
+        ("4", &[(10.0, -72.0), (10.0, -36.0), (60.0, -23.0), (10.0, -36.0), (10.0, -72.0)]),
+        ("5", &[(20.0, -26.0), (20.1, -20.0), (20.0, -26.0)]),
+    ];
+    for rate in RATES {
+        for (case, segments) in cases {
+            let read = stereo_readings(rate, segments).integrated.unwrap();
+            check(case, rate, read, ideal_integrated(segments, 2.0 * tone_power()), -23.0);
+        }
+    }
+}
+
+#[test]
+fn case_6_the_weights_of_channels() {
+    let offsets = [-28.0, -28.0, -24.0, -30.0, -30.0];
+    for rate in RATES {
+        for lfe in [false, true] {
+            let mut offsets = offsets.to_vec();
+            if lfe {
+                offsets.insert(3, 0.0);
+            }
+            let layout = Layout::named(if lfe { "5.1" } else { "5.0" }).unwrap();
+            let mut meter = LoudnessMeter::new(rate, &layout);
+            play_tones(rate, &[(20.0, 0.0)], &offsets, &mut meter, |_, _| ());
+            let p = |db: f64| 10f64.powf(db / 10.0);
+            let ideal = lufs(tone_power() * (2.0 * p(-28.0) + p(-24.0) + 2.0 * 1.41 * p(-30.0)));
+            check("6", rate, meter.read().integrated.unwrap(), ideal, -23.0);
+        }
+    }
+}
+
+/// Lowest and highest reading after `from` seconds.
+fn extremes(rate: u32, segments: &[Segment], from: f64, of: fn(&LoudnessMeter) -> Option<f64>) -> (f64, f64) {
+    let mut meter = LoudnessMeter::new(rate, &Layout::named("stereo").unwrap());
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    play_tones(rate, segments, &[0.0, 0.0], &mut meter, |at, m| {
+        if at > from {
+            let read = of(m).unwrap();
+            (low, high) = (low.min(read), high.max(read));
+        }
+    });
+    (low, high)
+}
+
+#[test]
+fn cases_9_and_12_windows_of_constant_energy() {
+    for rate in RATES {
+        let s = [(1.34, -20.0), (1.66, -30.0)].repeat(5);
+        let m = [(0.18, -20.0), (0.22, -30.0)].repeat(25);
+        let (slow, shigh) = extremes(rate, &s, 3.0, |m| m.read().short_term);
+        let (mlow, mhigh) = extremes(rate, &m, 1.0, |m| m.read().momentary);
+        let unit = 2.0 * tone_power();
+        for (case, read, ideal) in [
+            ("9 low", slow, lufs(ideal_power(&s, unit, 0.0, 3.0))),
+            ("9 high", shigh, lufs(ideal_power(&s, unit, 0.0, 3.0))),
+            ("12 low", mlow, lufs(ideal_power(&m, unit, 0.0, 0.4))),
+            ("12 high", mhigh, lufs(ideal_power(&m, unit, 0.0, 0.4))),
+        ] {
+            check(case, rate, read, ideal, -23.0);
+        }
+    }
+}
+
+#[test]
+fn cases_10_and_13_maxima_of_files() {
+    let ideal = lufs(2.0 * tone_power() * gain(-46.0));
+    for rate in RATES {
+        let (mut short, mut momentary) = ((0.0f64, 0.0), (0.0f64, 0.0));
+        for i in 0..20 {
+            let i = f64::from(i);
+            let ten = stereo_readings(rate, &[(0.15 * i, SILENT), (3.0, -23.0), (1.0, SILENT)]);
+            let thirteen = stereo_readings(rate, &[(0.02 * i, SILENT), (0.4, -23.0), (1.0, SILENT)]);
+            for (worst, read) in [(&mut short, ten.short_term_max), (&mut momentary, thirteen.momentary_max)]
+            {
+                let read = read.unwrap();
+                if (read - ideal).abs() >= worst.0 {
+                    *worst = ((read - ideal).abs(), read);
+                }
+            }
+        }
+        check("10, worst of 20", rate, short.1, ideal, -23.0);
+        check("13, worst of 20", rate, momentary.1, ideal, -23.0);
+    }
+}
+
+#[test]
+fn cases_11_and_14_maxima_while_it_plays() {
+    for rate in RATES {
+        for (case, seconds, step) in [("11", 3.0, 0.15), ("14", 0.4, 0.02)] {
+            let mut meter = LoudnessMeter::new(rate, &Layout::named("stereo").unwrap());
+            let (mut segments, mut ends, mut at) = (Vec::new(), Vec::new(), 0.0);
+            for i in 0..20 {
+                let i = f64::from(i);
+                segments.extend([(step * i, SILENT), (seconds, -38.0 + i), (seconds - step * i, SILENT)]);
+                at += 2.0 * seconds;
+                ends.push(at);
+            }
+            let (mut next, mut worst) = (0, (0.0f64, -23.0, 0.0));
+            play_tones(rate, &segments, &[0.0, 0.0], &mut meter, |at, m| {
+                if next < 20 && at >= ends[next] - 1e-9 {
+                    let r = m.read();
+                    let read = if case == "11" { r.short_term_max } else { r.momentary_max }.unwrap();
+                    let level = -38.0 + next as f64;
+                    let error = read - lufs(2.0 * tone_power() * gain(2.0 * level));
+                    if error.abs() >= worst.0.abs() {
+                        worst = (error, read, level);
+                    }
+                    next += 1;
+                }
+            });
+            assert_eq!(next, 20);
+            check(&format!("{case}, worst of 20"), rate, worst.1, worst.1 - worst.0, worst.2);
+        }
+    }
+}
+
+#[test]
+fn rates_whose_windows_are_no_whole_frames() {
+    for rate in [11_025, 22_050, 44_056, 44_101, 47_952, 88_199, 176_400] {
+        let ideal = lufs(2.0 * tone_power() * gain(-46.0));
+        let r = stereo_readings(rate, &[(20.0, -23.0)]);
+        for read in [r.momentary, r.short_term, r.integrated, r.momentary_max, r.short_term_max] {
+            check("1", rate, read.unwrap(), ideal, -23.0);
+        }
+        let r = stereo_readings(rate, &[(0.777, SILENT), (0.4, -23.0), (1.0, SILENT)]);
+        check("13, elsewhere,", rate, r.momentary_max.unwrap(), ideal, -23.0);
+    }
+}
+
+#[test]
+fn a_burst_off_every_grid() {
+    // Anywhere between two steps; the standard's own cases are 20 ms apart.
+    let ideal = lufs(2.0 * tone_power() * gain(-46.0));
+    let mut worst = 0.0f64;
+    for i in 0..40 {
+        let before = 0.5 + f64::from(i) * 0.000_37;
+        let r = stereo_readings(48_000, &[(before, SILENT), (0.4, -23.0), (1.0, SILENT)]);
+        worst = worst.max((r.momentary_max.unwrap() - ideal).abs());
+    }
+    println!("a burst of 400 ms off every grid reads within {worst:.4} LU");
+    assert!(worst < OURS);
+}
