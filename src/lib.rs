@@ -6,6 +6,7 @@
 //! | [`audio`] | who drives the engine: JACK, the built-in clock, the offline renderer |
 //! | [`files`] | audio files in and out |
 //! | [`control`] | the one writer |
+//! | [`osc`] | Open Sound Control: bytes to requests and back |
 //! | [`racks`] | the racks that come with the program |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
@@ -15,5 +16,6 @@ pub mod cli;
 pub mod control;
 pub mod exit;
 pub mod files;
+pub mod osc;
 pub mod racks;
 pub mod signals;
