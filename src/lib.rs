@@ -8,6 +8,7 @@
 //! | [`control`] | the one writer |
 //! | [`settings`] | the machine's settings, `config/lathed.toml` |
 //! | [`daemon`] | start order, stop order, signals, reload |
+//! | [`osc`] | Open Sound Control: bytes to requests and back |
 //! | [`racks`] | the racks that come with the program |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
@@ -18,6 +19,7 @@ pub mod control;
 pub mod daemon;
 pub mod exit;
 pub mod files;
+pub mod osc;
 pub mod racks;
 pub mod settings;
 pub mod signals;
