@@ -7,6 +7,7 @@
 //! | [`files`] | audio files in and out |
 //! | [`control`] | the one writer |
 //! | [`racks`] | the racks that come with the program |
+//! | [`store`] | snapshots and the last state on the disk |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
@@ -17,3 +18,4 @@ pub mod exit;
 pub mod files;
 pub mod racks;
 pub mod signals;
+pub mod store;
