@@ -12,6 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest name in characters.
 pub const MAX_NAME: usize = 96;
+/// Highest number of a version.
+pub(super) const MAX_VERSION: u32 = 1 << 31;
 /// Characters of an id.
 const ID: usize = 16;
 
@@ -97,7 +99,8 @@ pub(super) fn file_name(id: &str, version: u32) -> String {
 pub(super) fn parse_file(file: &str) -> Option<(&str, u32)> {
     let (id, version) = file.strip_suffix(".toml")?.split_once('-')?;
     let number = version.parse().ok()?;
-    (is_id(id) && number > 0 && file == file_name(id, number)).then_some((id, number))
+    (is_id(id) && (1..=MAX_VERSION).contains(&number) && file == file_name(id, number))
+        .then_some((id, number))
 }
 
 fn is_id(id: &str) -> bool {
@@ -160,6 +163,7 @@ mod tests {
         for other in [
             "0123456789abcdef-07.toml",
             "0123456789abcdef-0.toml",
+            "0123456789abcdef-4294967295.toml",
             "0123456789ABCDEF-1.toml",
             "x-1.toml",
             "0123456789abcdef-1.toml.1",

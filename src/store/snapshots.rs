@@ -14,7 +14,7 @@ use super::disk::{Disk, retry};
 use super::envelope::{self, Refused};
 use super::error::StoreError;
 use super::generations::Generations;
-use super::name::{check_name, file_name, new_id, parse_file};
+use super::name::{MAX_VERSION, check_name, file_name, new_id, parse_file};
 use super::snapshot::{Draft, Snapshot, check_counts};
 
 /// Most versions under one name, the newest included.
@@ -232,6 +232,11 @@ impl SnapshotStore {
     fn write(&mut self, draft: Draft, at: Option<usize>, sequence: u64) -> Result<Snapshot, StoreError> {
         let mut versions = at.map_or_else(Vec::new, |i| self.entries[i].versions.clone());
         let version = versions.last().map_or(1, |v| v + 1);
+        if version > MAX_VERSION {
+            return Err(StoreError::Content(Refused::Content(format!(
+                "version {version} is beyond the last"
+            ))));
+        }
         let id = match at {
             Some(i) => self.entries[i].id.clone(),
             None if self.entries.len() >= MAX_SNAPSHOTS => return Err(StoreError::Full(MAX_SNAPSHOTS)),
@@ -275,9 +280,9 @@ impl SnapshotStore {
     /// The snapshot may still be there; older versions of it may be gone.
     pub fn delete(&mut self, name: &str) -> Result<(), StoreError> {
         let at = self.find(name)?;
-        if self.current.as_ref() == Some(&self.entries[at].id) {
-            self.mark(None, self.sequence + 1)?;
-        }
+        let was_current = self.current.as_ref() == Some(&self.entries[at].id);
+        // A full disk must not keep us from deleting; there is room to say it afterwards.
+        let marked = !was_current || self.mark(None, self.sequence + 1).is_ok();
         let (id, newest) = (self.entries[at].id.clone(), self.entries[at].version);
         for version in self.entries[at].versions.clone().into_iter().filter(|v| *v != newest) {
             self.remove(at, &id, version)?;
@@ -285,6 +290,10 @@ impl SnapshotStore {
         sync_dir(&*self.disk, &id)?;
         self.remove(at, &id, newest)?;
         self.entries.remove(at);
+        if !marked {
+            self.current = None;
+            _ = self.mark(None, self.sequence + 1);
+        }
         sync_dir(&*self.disk, &id)
     }
 

@@ -172,7 +172,8 @@ impl MemDisk {
         for op in log {
             match op {
                 Op::Create(name, file) => {
-                    (safe.resize(file + 1, Vec::new()), files.resize(file + 1, Vec::new()));
+                    safe.resize(file + 1, Vec::new());
+                    files.resize(file + 1, Vec::new());
                     seen.insert(name.clone(), *file);
                     waiting.push((None, Some((name.clone(), *file))));
                 }

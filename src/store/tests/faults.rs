@@ -170,3 +170,30 @@ fn a_storm_of_interruptions_ends() {
     faulty.arm(0, Fault::Always(libc::EINTR));
     assert!(matches!(store.store(numbered("a", 1)), Err(StoreError::Io { .. })));
 }
+
+/// On a real file system without space: `LATHE_SMALL_DIR` names a directory with 64 kB or so.
+#[test]
+#[ignore = "needs a small file system"]
+fn a_full_disk() {
+    let Some(dir) = std::env::var_os("LATHE_SMALL_DIR") else { return };
+    let state_dir = StateDir::open(Some(Path::new(&dir))).expect("opens");
+    let (mut store, last) = (state_dir.snapshots().expect("opens"), state_dir.last_state());
+    last.save(&state(1)).expect("there is room for one");
+    let full = |e: &StoreError| matches!(e, StoreError::Io { source, .. } if source.raw_os_error() == Some(libc::ENOSPC));
+    let stored = (1..).map_while(|n| {
+        store.store(numbered(&format!("s{n}"), n)).inspect_err(|e| assert!(full(e), "{e}")).ok()
+    });
+    let stored = stored.count();
+    assert!(last.save(&state(2)).is_err_and(|e| full(&e)));
+    no_temp_file(Path::new(&dir));
+    no_temp_file(&Path::new(&dir).join("snapshots"));
+    let mut store = state_dir.snapshots().expect("opens");
+    assert_eq!((store.list().len(), store.refused().len()), (stored, 0));
+    assert_eq!(last.load().0.map(|r| r.content), Some(state(1)));
+    let name = store.current().expect("the last").to_string();
+    store.delete(&name).expect("deletes on a full disk");
+    assert_eq!((store.current(), state_dir.snapshots().expect("opens").current()), (None, None));
+    (1..3).for_each(|n| store.delete(&format!("s{n}")).expect("deletes"));
+    last.save(&state(2)).expect("there is room again");
+    println!("{stored} snapshots, then a full disk");
+}
