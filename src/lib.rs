@@ -10,6 +10,7 @@
 //! | [`daemon`] | start order, stop order, signals, reload |
 //! | [`osc`] | Open Sound Control: bytes to requests and back |
 //! | [`racks`] | the racks that come with the program |
+//! | [`store`] | snapshots and the last state on the disk |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
@@ -23,3 +24,4 @@ pub mod osc;
 pub mod racks;
 pub mod settings;
 pub mod signals;
+pub mod store;
