@@ -13,11 +13,13 @@
 //! | [`edit`] | a batch of sets: checked whole, then made |
 //! | [`history`] | undo and redo |
 //! | [`change`] | what everyone is told |
+//! | [`host`] | what a transport holds |
 
 pub mod address;
 pub mod change;
 pub mod edit;
 pub mod history;
+pub mod host;
 mod moves;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use lathe_core::rack::plan::RackPlan;
 
 pub use change::{Change, Client, Kind};
 pub use edit::{Applied, Edit, EditError, Input, Item, When};
+pub use host::{Audible, AudioState, Handle, Host};
 
 /// What a reload came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

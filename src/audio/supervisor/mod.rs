@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use self::body::Body;
 use super::connections::Pair;
-use crate::control::Control;
+use crate::control::{Control, Host};
 
 /// Who is to drive.
 #[derive(Clone, Debug)]
@@ -23,27 +23,7 @@ pub enum Backend {
     Clock { rate: Option<u32>, period: usize, input: Option<std::path::PathBuf> },
 }
 
-/// What drives now, for people and programs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
-    /// `jack` or `clock`.
-    pub backend: &'static str,
-    /// `jack`, `demo`, `file` or `none`.
-    pub source: &'static str,
-    /// Of the audible driver, 0 while there is none.
-    pub rate: u32,
-    pub period: usize,
-    /// Frames from main in to main out, the driver's own included.
-    pub latency: usize,
-    /// Someone can hear it, or could: a server or the clock asked for drives.
-    pub audible: bool,
-    /// The server's last cycle is too old.
-    pub hung: bool,
-    /// Glitches that JACK told of.
-    pub xruns: u64,
-    /// Engines lost to a panic or a hung driver.
-    pub lost_engines: u64,
-}
+pub use crate::control::host::AudioState as State;
 
 /// Between the supervisor and whoever asks.
 pub struct Shared {
@@ -75,6 +55,18 @@ impl Shared {
     /// Asks for a new engine with the ports of the rack as it is now.
     pub fn reopen(&self) {
         self.reopen.store(true, Ordering::Release);
+    }
+}
+
+impl Host for Shared {
+    fn control(&self) -> MutexGuard<'_, Control> {
+        Shared::control(self)
+    }
+    fn audio(&self) -> State {
+        self.state()
+    }
+    fn reopen(&self) {
+        Shared::reopen(self);
     }
 }
 

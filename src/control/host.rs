@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a transport holds: the way to the one writer, and what drives the sound.
+
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::Control;
+
+/// What drives now, for people and programs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AudioState {
+    /// `jack` or `clock`.
+    pub backend: &'static str,
+    /// `jack`, `demo`, `file` or `none`.
+    pub source: &'static str,
+    /// Of the audible driver, 0 while there is none.
+    pub rate: u32,
+    pub period: usize,
+    /// Frames from main in to main out, the driver's own included.
+    pub latency: usize,
+    /// Someone can hear it, or could: a server or the clock asked for drives.
+    pub audible: bool,
+    /// The server's last cycle is too old.
+    pub hung: bool,
+    /// Glitches that JACK told of.
+    pub xruns: u64,
+    /// Engines lost to a panic or a hung driver.
+    pub lost_engines: u64,
+}
+
+/// The running rack, as a transport sees it. Locks are held for as long as a change takes, never for a
+/// disk or a network.
+pub trait Host: Send + Sync + 'static {
+    fn control(&self) -> MutexGuard<'_, Control>;
+    fn audio(&self) -> AudioState;
+    /// The rack's ports changed: asks for a new engine with the ports it has now.
+    fn reopen(&self);
+}
+
+pub type Handle = Arc<dyn Host>;
+
+/// Waits, without blocking, until a revision is in the sound.
+#[derive(Clone, Copy, Debug)]
+pub struct Audible {
+    revision: u64,
+    until: Instant,
+}
+
+impl Audible {
+    /// Time between two calls of [`poll`](Self::poll).
+    pub const POLL: Duration = Duration::from_millis(2);
+
+    /// From now on; gives up after the longer of 250 ms and 4 periods.
+    pub fn new(host: &dyn Host, revision: u64) -> Self {
+        let audio = host.audio();
+        let periods = 4.0 * audio.period as f64 / f64::from(audio.rate.max(1));
+        let wait = if audio.rate == 0 { 0.25 } else { periods.clamp(0.25, 2.0) };
+        Audible { revision, until: Instant::now() + Duration::from_secs_f64(wait) }
+    }
+
+    /// `Some(true)`: it is in the sound that someone can hear. `Some(false)`: nobody can, or it took too long.
+    pub fn poll(&self, host: &dyn Host) -> Option<bool> {
+        let applied = host.control().is_applied(self.revision);
+        let late = Instant::now() >= self.until;
+        match (applied, host.audio()) {
+            (true, audio) => Some(audio.audible && !audio.hung),
+            (false, _) if late => Some(false),
+            _ => None,
+        }
+    }
+}
