@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, ValueEnum};
 use lathe_core::rack::{self, plan::RackPlan};
@@ -109,13 +110,26 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let supervisor = Supervisor::start(control, backend).map_err(start_failure)?;
     let host: Handle = supervisor.shared.clone();
     let keeper = Keeper::start(host, state.last_state()).map_err(|e| Failure::new(Exit::Io, e))?;
-    say_ready(&supervisor.wait_ready(), origin);
+    while !supervisor.is_ready(Duration::from_millis(50)) {
+        for signal in signals.pending() {
+            match signal {
+                SIGHUP => reload(&supervisor, flags.rack.as_deref()),
+                _ => return end(supervisor, keeper),
+            }
+        }
+    }
+    say_ready(&supervisor.shared.state(), origin);
     for signal in signals.forever() {
         match signal {
             SIGHUP => reload(&supervisor, flags.rack.as_deref()),
             _ => break,
         }
     }
+    end(supervisor, keeper)
+}
+
+/// Stop order: sound, then state.
+fn end(supervisor: Supervisor, keeper: Keeper) -> Result<(), Failure> {
     tracing::info!("ending");
     supervisor.stop();
     keeper.stop();

@@ -27,6 +27,8 @@ pub enum RenderError {
         file.display(), if *channels == 1 { "" } else { "s" }, layout_of(*channels)
     )]
     Channels { file: PathBuf, channels: usize, layout: String, wanted: usize },
+    #[error("{0} could not be rendered: a fault in the program; please report it with the file")]
+    Panicked(PathBuf),
     #[error("{0} is both input and output; name another output file")]
     SameFile(PathBuf),
     #[error("the rack listens to sidechain port \"{0}\", which a file render does not have")]

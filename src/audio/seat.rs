@@ -52,6 +52,11 @@ impl Seated {
         Box::new(Seated { periods: Periods::new(engine, lathe_core::dsp::QUANTUM), period: 0 })
     }
 
+    /// Control side. Main begins in silence and fades in.
+    pub fn fade_in(&mut self) {
+        self.periods.engine_mut().fade_in();
+    }
+
     pub fn engine(&self) -> &Engine {
         self.periods.engine()
     }

@@ -144,11 +144,19 @@ fn decode(
     stop: &AtomicBool,
 ) -> Result<(), FileError> {
     let mut planes = vec![Vec::new(); reader.spec().channels];
-    loop {
+    let mut empty = 0;
+    while !stop.load(Ordering::Relaxed) {
         let n = reader.read(&mut planes, STEP)?;
         if n == 0 {
+            empty += 1;
+            if empty > 1 {
+                tracing::error!("the file that plays has become empty; silence from here on");
+                return Ok(());
+            }
             reader.rewind()?;
+            continue;
         }
+        empty = 0;
         while out.slots() < n * planes.len() {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -157,6 +165,7 @@ fn decode(
         }
         push(out, &planes, n);
     }
+    Ok(())
 }
 
 fn push(out: &mut rtrb::Producer<f64>, planes: &[Vec<f64>], frames: usize) {

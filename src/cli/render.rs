@@ -2,6 +2,7 @@
 //! `lathe render`: files through a rack, several at a time over all cores.
 
 use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -169,7 +170,11 @@ fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions, progress: &
             loop {
                 let n = next.fetch_add(1, Relaxed);
                 let Some(job) = jobs.get(n) else { return };
-                let r = render_file(plan, &job.input, &job.output, options, progress);
+                // A panic would take the reports of all other files with it.
+                let r = catch_unwind(AssertUnwindSafe(|| {
+                    render_file(plan, &job.input, &job.output, options, progress)
+                }))
+                .unwrap_or_else(|_| Err(RenderError::Panicked(job.input.clone())));
                 if let Ok(mut all) = results.lock() {
                     all[n] = Some(r);
                 }

@@ -290,7 +290,7 @@ fn the_last_state_survives_a_restart_to_the_bit() {
     let (host, _periods) = bench();
     host.control().set_file(RACK);
     let keeper = keeper::Keeper::start(host.clone(), state.last_state()).unwrap();
-    let wanted = [("a/trim", -0.1 - 0.2), ("eq/band3/freq", 1234.567_890_123), ("monitor/level", -3.3)];
+    let wanted = [("a/trim", -0.1 - 0.2), ("eq/band3/freq", 1_234.567_890_123), ("monitor/level", -3.3)];
     host.control().edit(&edit(wanted.iter().map(|(a, v)| item(a, *v)).collect())).unwrap();
     host.control().set_panic(true, Client(1));
     let revision = host.control().revision();

@@ -56,6 +56,8 @@ struct Stream {
     given: u64,
     /// Time stamp at which the next packet should begin.
     expected_pts: Option<i64>,
+    /// Frames of silence owed before the first packet that can be decoded.
+    lead: usize,
     decoded_any: bool,
     ended: bool,
     warnings: Warnings,
@@ -121,7 +123,7 @@ impl Stream {
         let no_audio = || FileError::unsupported(path, "there is no audio track in it");
         let track = format.default_track(TrackType::Audio).ok_or_else(no_audio)?;
         let params = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or_else(no_audio)?;
-        let (track_id, params) = (track.id, params.clone());
+        let (track_id, params, start) = (track.id, params.clone(), track.start_ts.get());
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&params, &AudioDecoderOptions::default())
             .map_err(|e| facts::open_error(path, e))?;
@@ -142,7 +144,8 @@ impl Stream {
             at: 0,
             skip: trim.delay,
             given: 0,
-            expected_pts: None,
+            expected_pts: (params.codec == CODEC_ID_FLAC).then_some(start),
+            lead: 0,
             decoded_any: false,
             ended: false,
             warnings: Warnings::default(),
@@ -175,6 +178,11 @@ impl Stream {
         let Some(packet) = self.next_packet(path)? else {
             return Ok(());
         };
+        let gap = self.gap_before(&packet);
+        if gap > 0 {
+            self.warnings.corrupt_packets += 1;
+            self.lead += gap;
+        }
         match self.decoder.decode(&packet) {
             Ok(buffer) => {
                 let found = buffer.spec();
@@ -182,10 +190,26 @@ impl Stream {
                 spec.channels = found.channels().count();
                 spec.channel_mask = facts::channel_mask(found.channels());
                 buffer.copy_to_vecs_planar(&mut self.planes);
+                let lead = std::mem::take(&mut self.lead);
+                self.prepend_silence(lead);
                 self.accept();
                 Ok(())
             }
-            Err(e) => self.damaged(path, e, &packet, spec),
+            Err(e) => {
+                is_damage(path, e)?;
+                self.warnings.corrupt_packets += 1;
+                let frames = packet.dur.get();
+                if self.exact_stamps && frames <= MAX_FILL {
+                    self.lead += frames as usize;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn prepend_silence(&mut self, frames: usize) {
+        for plane in &mut self.planes {
+            plane.splice(..0, std::iter::repeat_n(0.0, frames));
         }
     }
 
@@ -232,10 +256,7 @@ impl Stream {
                 buffer.copy_to_vecs_planar(&mut self.planes);
                 if gap > 0 {
                     self.warnings.corrupt_packets += 1;
-                    let silence = vec![0.0; gap];
-                    for plane in &mut self.planes {
-                        plane.splice(..0, silence.iter().copied());
-                    }
+                    self.prepend_silence(gap);
                 }
                 self.accept();
                 Ok(())
@@ -263,21 +284,9 @@ impl Stream {
         packet: &Packet,
         spec: &AudioSpec,
     ) -> Result<(), FileError> {
-        match error {
-            // The MPEG decoder reports a change of rate or channels in this way.
-            SymphoniaError::DecodeError(what) if what.contains("signal spec") => {
-                Err(facts::changed(path, what))
-            }
-            SymphoniaError::DecodeError(_) => {
-                self.replace_by_silence(packet, spec);
-                Ok(())
-            }
-            SymphoniaError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                self.replace_by_silence(packet, spec);
-                Ok(())
-            }
-            other => Err(facts::read_error(path, other)),
-        }
+        is_damage(path, error)?;
+        self.replace_by_silence(packet, spec);
+        Ok(())
     }
 
     fn replace_by_silence(&mut self, packet: &Packet, spec: &AudioSpec) {
@@ -325,6 +334,17 @@ fn probe(path: &Path, source: Box<dyn MediaSource>) -> Result<Box<dyn FormatRead
 fn is_ogg(file: &mut File) -> bool {
     let mut magic = [0; 4];
     file.read_exact(&mut magic).is_ok() && &magic == b"OggS"
+}
+
+/// Passes over what is damage of one packet; anything else is an error.
+fn is_damage(path: &Path, error: SymphoniaError) -> Result<(), FileError> {
+    match error {
+        // The MPEG decoder reports a change of rate or channels in this way.
+        SymphoniaError::DecodeError(what) if what.contains("signal spec") => Err(facts::changed(path, what)),
+        SymphoniaError::DecodeError(_) => Ok(()),
+        SymphoniaError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        other => Err(facts::read_error(path, other)),
+    }
 }
 
 #[cfg(test)]

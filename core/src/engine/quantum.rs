@@ -49,6 +49,11 @@ impl Periods {
         &self.engine
     }
 
+    /// Control side, while no driver runs it.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     /// Frames that this adds to the engine's latency: 0 or 64.
     pub fn latency(&self) -> usize {
         if self.buffering { QUANTUM } else { 0 }

@@ -188,6 +188,9 @@ impl Body {
             tracing::error!("the engine failed; its input passes until another is built");
             self.lost_engines += 1;
         }
+        if rate == 0 {
+            return; // the session has not met its server yet
+        }
         let again = self.missing.is_some_and(|since| since.elapsed() > Duration::from_secs(1));
         if !again && (!wrecked || self.missing.is_some()) {
             return;
@@ -235,7 +238,16 @@ impl Body {
     /// Engine from the server's seat to a clock that nobody hears.
     pub(super) fn fall_to_clock(&mut self) {
         let rate = self.seat().map_or(DEFAULT_RATE, |(_, rate, _)| rate);
-        let Some(seated) = self.engine_for(rate) else { return };
+        let rate = if rate == 0 { DEFAULT_RATE } else { rate };
+        // A rack that does not run at the server's rate may at another.
+        let (seated, rate) = match self.engine_for(rate) {
+            Some(seated) => (seated, rate),
+            None => match self.build(DEFAULT_RATE) {
+                Ok(seated) => (seated, DEFAULT_RATE),
+                Err(_) => return,
+            },
+        };
+        self.missing = None;
         if let Some(clock) = self.clock.take() {
             clock.stop();
         }

@@ -87,6 +87,16 @@ impl Supervisor {
         Ok(Supervisor { shared, thread })
     }
 
+    /// True once audio runs or it is clear that no server is there yet; waits that long at most.
+    pub fn is_ready(&self, patience: Duration) -> bool {
+        let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = || self.shared.ready.load(Ordering::Acquire) || self.thread.is_finished();
+        if !ready() {
+            drop(self.shared.changed.wait_timeout(state, patience));
+        }
+        ready()
+    }
+
     /// Waits until audio runs, or until it is clear that no server is there yet.
     pub fn wait_ready(&self) -> State {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);

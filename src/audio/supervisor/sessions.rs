@@ -36,7 +36,7 @@ impl Body {
         match shared.phase() {
             Phase::Waiting => self.tell_waiting(&shared),
             Phase::Opened => self.seat_in_session(&shared),
-            Phase::Seated => self.pulse = Pulse::new(),
+            Phase::Seated => self.watch_activation(&shared),
             Phase::Active => self.watch(&shared),
             Phase::Over => {}
         }
@@ -66,7 +66,9 @@ impl Body {
         let rate = shared.rate.load(Ordering::Relaxed);
         let seated = self.engine_for(rate);
         self.missing = seated.is_none().then(Instant::now);
-        if let Some(seated) = seated {
+        if let Some(mut seated) = seated {
+            // It may come in the middle of a programme.
+            seated.fade_in();
             shared.engine_latency.store(seated.engine().latency(), Ordering::Relaxed);
             drop(shared.seat.put(seated));
         }
@@ -76,13 +78,25 @@ impl Body {
         self.stop_clock();
     }
 
+    /// A server may hang between our ports and its first cycle: then nobody would drive.
+    fn watch_activation(&mut self, shared: &jack::Shared) {
+        if !self.hung && self.pulse.since.elapsed() > ANSWER {
+            tracing::warn!("the JACK server hangs; going on unheard");
+            (self.hung, self.hung_at) = (true, shared.seat.cycles());
+            self.fall_to_clock();
+            self.shared.ready.store(true, Ordering::Release);
+        }
+    }
+
     /// The watchdog, and what the audio thread left to be said.
     fn watch(&mut self, shared: &jack::Shared) {
         let rate = shared.rate.load(Ordering::Relaxed);
         let period = shared.period.load(Ordering::Relaxed) as usize;
         let cycles = shared.seat.cycles();
         let age = self.pulse.age(cycles);
-        if !self.hung && age > age_limit(rate, period) {
+        // The first cycle may take its time, as the session starts beside it.
+        let limit = if cycles == 0 { ANSWER.max(age_limit(rate, period)) } else { age_limit(rate, period) };
+        if !self.hung && age > limit {
             tracing::warn!(age_ms = age.as_millis() as u64, "the JACK server hangs; going on unheard");
             (self.hung, self.hung_at) = (true, cycles);
             self.fall_to_clock();
@@ -97,6 +111,10 @@ impl Body {
             }
         }
         self.told_waiting = false;
+        if self.missing.is_some() && cycles > 0 {
+            // There is a server, but no engine for its rate: that is all there is to wait for.
+            self.shared.ready.store(true, Ordering::Release);
+        }
         if let Some((origins, engine_frame, jack_frame)) = shared.origin_after(self.origins) {
             self.origins = origins;
             let latency = shared.latency();
