@@ -23,6 +23,8 @@ pub enum Kind {
     /// Slots came, went or moved: read everything anew.
     Layout,
     Panic(bool),
+    /// Readings since the reset begin anew; the rack is as it was, so the revision is too.
+    MeterReset,
 }
 
 /// One change, as told to all.

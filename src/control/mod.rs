@@ -14,13 +14,17 @@
 //! | [`history`] | undo and redo |
 //! | [`change`] | what everyone is told |
 //! | [`host`] | what a transport holds |
+//! | [`load`] | how much of its period a driver's callback takes |
+//! | [`taps`] | what those who only look at audio ask for |
 
 pub mod address;
 pub mod change;
 pub mod edit;
 pub mod history;
 pub mod host;
+pub mod load;
 mod moves;
+pub mod taps;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +62,8 @@ pub(crate) struct Settings {
 /// The running half: what there is only while an engine runs.
 struct Running {
     spec: Arc<ChainSpec>,
+    /// The revision that `spec` was sent under; 0 for an engine's first.
+    installed: u64,
     link: Link,
     sent: Settings,
     /// An install has left and is not home yet.
@@ -122,8 +128,15 @@ impl Control {
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
         let behind = monitor != self.accepted.monitor;
         let sent = Settings { rack: self.accepted.rack.clone(), monitor };
-        self.running =
-            Some(Running { spec: built.spec.clone(), link, sent, installing: false, pending: false, behind });
+        self.running = Some(Running {
+            spec: built.spec.clone(),
+            installed: 0,
+            link,
+            sent,
+            installing: false,
+            pending: false,
+            behind,
+        });
         Ok(Engine::new(built, audio))
     }
 
@@ -238,6 +251,7 @@ impl Running {
         moves::keep_old_values(&self.sent.rack, &mut sent, &spec, &kept);
         self.sent.rack = sent;
         self.spec = spec;
+        self.installed = revision;
         self.catch_up(to, revision, 0);
     }
 
