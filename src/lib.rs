@@ -11,6 +11,7 @@
 //! | [`osc`] | Open Sound Control: bytes to requests and back |
 //! | [`racks`] | the racks that come with the program |
 //! | [`store`] | snapshots and the last state on the disk |
+//! | [`telemetry`] | reads taps and what the engine shows; every subscriber at its own rate |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
@@ -25,3 +26,4 @@ pub mod racks;
 pub mod settings;
 pub mod signals;
 pub mod store;
+pub mod telemetry;

@@ -81,7 +81,9 @@ fn run(
     let (mut start, mut periods) = (Instant::now(), 0u64);
     while !stop.load(Ordering::Acquire) {
         source.fill(&mut ports.planes, period);
+        let begin = Instant::now();
         seat.run(period, &mut ports);
+        seat.load.note(begin.elapsed(), period, rate);
         periods += 1;
         let due = start + after(periods * period as u64, rate);
         let now = Instant::now();

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use jack::{AudioIn, AudioOut, Client, ClientStatus, Control, Frames, Port, PortId, ProcessScope};
 use lathe_core::engine::Ports;
@@ -58,12 +59,16 @@ impl Process {
 
 impl jack::ProcessHandler for Process {
     /// Audio thread.
+    #[allow(clippy::disallowed_methods, reason = "the driver brings the time, outside of the period")]
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
         if !self.quiet {
             silence_panics_here();
             self.quiet = true;
         }
+        let begin = Instant::now();
         self.period(scope);
+        let rate = self.shared.rate.load(Ordering::Relaxed);
+        self.shared.seat.load.note(begin.elapsed(), scope.n_frames() as usize, rate);
         Control::Continue
     }
 

@@ -8,12 +8,14 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use crossbeam_utils::atomic::AtomicCell;
 use lathe_core::engine::{Engine, Frame, Periods, Ports};
+
+use crate::control::load::LoadMeter;
 
 /// An engine ready to be driven, and the period it was last driven at.
 pub struct Seated {
@@ -41,6 +43,8 @@ pub struct Seat {
     /// Main was to be silent when the engine panicked.
     quiet: AtomicBool,
     cycles: AtomicU64,
+    /// What the driver's callback takes; written by the driver.
+    pub load: Arc<LoadMeter>,
 }
 
 const _: () = assert!(AtomicCell::<Option<Box<Seated>>>::is_lock_free());

@@ -26,6 +26,8 @@ pub enum Kind {
     SnapshotStored(String),
     SnapshotRecalled(String),
     SnapshotDeleted(String),
+    /// Readings since the reset begin anew; the rack is as it was, so the revision is too.
+    MeterReset,
 }
 
 /// One change, as told to all.

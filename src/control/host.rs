@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::Control;
+use super::load::LoadMeter;
 
 /// What drives now, for people and programs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +36,10 @@ pub trait Host: Send + Sync + 'static {
     fn audio(&self) -> AudioState;
     /// The rack's ports changed: asks for a new engine with the ports it has now.
     fn reopen(&self);
+    /// What the callback that drives now takes; `None` if nobody measures.
+    fn load(&self) -> Option<Arc<LoadMeter>> {
+        None
+    }
 }
 
 pub type Handle = Arc<dyn Host>;

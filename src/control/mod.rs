@@ -17,6 +17,8 @@
 //! | [`snapshots`] | snapshots of the running rack |
 //! | [`keeper`] | keeps the last state on the disk |
 //! | [`host`] | what a transport holds |
+//! | [`load`] | how much of its period a driver's callback takes |
+//! | [`taps`] | what those who only look at audio ask for |
 
 pub mod address;
 pub mod change;
@@ -24,9 +26,11 @@ pub mod edit;
 pub mod history;
 pub mod host;
 pub mod keeper;
+pub mod load;
 mod moves;
 pub mod recall;
 pub mod snapshots;
+pub mod taps;
 #[cfg(test)]
 mod tests;
 
@@ -65,6 +69,8 @@ pub(crate) struct Settings {
 /// The running half: what there is only while an engine runs.
 struct Running {
     spec: Arc<ChainSpec>,
+    /// The revision that `spec` was sent under; 0 for an engine's first.
+    installed: u64,
     link: Link,
     sent: Settings,
     /// An install has left and is not home yet.
@@ -176,6 +182,7 @@ impl Control {
         let sent = Settings { rack: self.accepted.rack.clone(), monitor };
         self.running = Some(Running {
             spec: built.spec.clone(),
+            installed: 0,
             link,
             sent,
             installing: false,
@@ -310,6 +317,7 @@ impl Running {
         moves::keep_old_values(&self.sent.rack, &mut sent, &spec, &kept);
         self.sent.rack = sent;
         self.spec = spec;
+        self.installed = revision;
         // They follow at the next tick.
         self.behind = true;
     }

@@ -107,7 +107,8 @@ fn an_engine_that_panics_passes_its_input_in_the_same_period() {
     assert_eq!(ports.output[0], vec![0.0; 256], "an empty seat is silent");
     seat.put(Seated::new(control.start(48_000).unwrap()));
     assert_eq!(assert_no_alloc(|| seat.run(256, &mut ports)), Some(0), "the first period's frame");
-    assert_eq!(assert_no_alloc(|| seat.run(256, &mut ports)), None);
+    // A new engine fades in over 20 ms.
+    (0..5).for_each(|_| assert_eq!(assert_no_alloc(|| seat.run(256, &mut ports)), None));
     assert_eq!(ports.output[0], vec![0.4; 256]);
     ACTS[PANIC].store(true, Release);
     seat.run(256, &mut ports);
@@ -117,7 +118,7 @@ fn an_engine_that_panics_passes_its_input_in_the_same_period() {
     assert_eq!(ports.output, ports.input, "and until another engine comes");
     seat.clear_parked();
     seat.put(Seated::new(control.start(48_000).unwrap()));
-    assert_no_alloc(|| seat.run(256, &mut ports));
+    (0..5).for_each(|_| _ = assert_no_alloc(|| seat.run(256, &mut ports)));
     assert_eq!(ports.output[1], vec![-0.2; 256]);
     assert!(!seat.is_wrecked());
 }

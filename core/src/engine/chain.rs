@@ -4,6 +4,7 @@
 
 use std::any::Any;
 
+use super::link::Reductions;
 use crate::dsp::crossover::{Crossover, Points};
 use crate::dsp::delay::DelayLine;
 use crate::dsp::math::db_to_gain;
@@ -192,6 +193,15 @@ impl Chain {
             *bus = std::mem::take(out);
         }
         fault
+    }
+
+    /// Audio thread. Shows what each slot has reduced in the last quantum.
+    pub fn show_reductions(&self, to: &Reductions) {
+        for (n, slot) in self.slots.iter().enumerate() {
+            if let Some(db) = slot.readings.gain_reduction {
+                to.show(n, db);
+            }
+        }
     }
 
     /// Audio thread. Hands designed parts to the slot's step; they stay (or others come home) in the box.

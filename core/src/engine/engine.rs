@@ -124,7 +124,10 @@ impl Engine {
                 Some(Command::Apply(b)) if self.due(&b) => self.apply(b),
                 Some(Command::Apply(b)) => self.waiting.push(b),
                 Some(Command::Install(i)) => self.install(i),
-                Some(Command::Arm(t)) if self.taps.len() < MAX_TAPS => self.taps.push(t),
+                Some(Command::Arm(t)) if self.taps.len() < MAX_TAPS => {
+                    self.taps.push(t);
+                    self.link.status.taps.store(self.taps.len(), Relaxed);
+                }
                 Some(Command::Disarm(point)) => self.disarm(point),
                 Some(other) => self.link.home(Event::Refused(other)),
                 None => return,
@@ -169,6 +172,7 @@ impl Engine {
 
     fn install(&mut self, install: Box<Install>) {
         self.link.applied(install.revision);
+        self.link.status.chain.store(install.revision, Relaxed);
         let swap = Swap::begin(install, &mut self.chain);
         if !swap.install.transition.silence {
             self.link.status.latency.store(self.chain.latency, Relaxed);
@@ -181,6 +185,7 @@ impl Engine {
         match self.taps.iter().position(|t| t.point == point) {
             Some(i) => {
                 let tap = self.taps.remove(i);
+                self.link.status.taps.store(self.taps.len(), Relaxed);
                 self.link.done();
                 self.link.home(Event::Disarmed(tap));
             }
@@ -229,6 +234,7 @@ impl Engine {
         if resets > 0 {
             link.status.resets.fetch_add(resets, Relaxed);
         }
+        chain.show_reductions(&link.status.reductions);
     }
 
     fn write_outputs(&mut self, io: &mut Io<'_>) {

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -75,6 +75,11 @@ pub struct Status {
     pub resets: AtomicU64,
     /// Frames from main in to main out, without the driver's own.
     pub latency: AtomicUsize,
+    /// The revision of the chain that runs; 0 for the first.
+    pub chain: AtomicU64,
+    /// Taps armed now.
+    pub taps: AtomicUsize,
+    pub reductions: Reductions,
     /// Chains installed since the start.
     pub installs: AtomicU64,
     /// Ask for silence within 5 ms, until it is taken back.
@@ -83,6 +88,42 @@ pub struct Status {
     pub closing: AtomicBool,
     /// Main is silent because of either.
     pub silent: AtomicBool,
+}
+
+/// Slots that show their gain reduction: every slot of the largest rack, and the rack itself.
+pub const SHOWN_SLOTS: usize = 257;
+
+/// The deepest gain reduction of each slot, by its number in the chain that runs, since someone took it.
+///
+/// Bits of an `f32`, which for positive numbers are in the order of the numbers. 0: nothing was shown;
+/// a slot that reduces nothing shows the smallest number there is.
+#[derive(Debug)]
+pub struct Reductions([AtomicU32; SHOWN_SLOTS]);
+
+impl Default for Reductions {
+    fn default() -> Self {
+        Reductions(std::array::from_fn(|_| AtomicU32::new(0)))
+    }
+}
+
+impl Reductions {
+    /// Audio thread. A reduction in dB, ≥ 0.
+    pub fn show(&self, slot: usize, db: f64) {
+        let Some(deepest) = self.0.get(slot) else { return };
+        let bits = (db as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+        let bits = if bits.is_finite() { bits.to_bits() } else { return };
+        if bits > deepest.load(Relaxed) {
+            deepest.fetch_max(bits, Relaxed);
+        }
+    }
+
+    /// Takes the deepest in dB since the last call; `None` if the slot has shown nothing since.
+    pub fn take(&self, slot: usize) -> Option<f64> {
+        let deepest = self.0.get(slot)?;
+        let bits = if deepest.load(Relaxed) == 0 { 0 } else { deepest.swap(0, Relaxed) };
+        let db = f32::from_bits(bits);
+        (bits > 0).then_some(if db <= f32::MIN_POSITIVE { 0.0 } else { f64::from(db) })
+    }
 }
 
 /// The control side's end.

@@ -282,6 +282,9 @@ impl Body {
             let session = ours.xruns.load(Ordering::Relaxed);
             self.xruns.count(session);
         }
+        if let Some((seat, ..)) = self.seat() {
+            *self.shared.load.lock().unwrap_or_else(PoisonError::into_inner) = seat.load.clone();
+        }
         let state = self.describe(engine);
         let mut shown = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *shown != state {

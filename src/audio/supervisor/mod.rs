@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use self::body::Body;
 use super::connections::Pair;
+use crate::control::load::LoadMeter;
 use crate::control::{Control, Host};
 
 /// Who is to drive.
@@ -29,6 +30,8 @@ pub use crate::control::host::AudioState as State;
 pub struct Shared {
     pub control: Mutex<Control>,
     state: Mutex<State>,
+    /// Of the seat that drives.
+    load: Mutex<Arc<LoadMeter>>,
     changed: Condvar,
     stop: AtomicBool,
     /// The rack's ports changed: another engine and other ports are needed.
@@ -68,6 +71,9 @@ impl Host for Shared {
     fn reopen(&self) {
         Shared::reopen(self);
     }
+    fn load(&self) -> Option<Arc<LoadMeter>> {
+        Some(self.load.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
 }
 
 impl Supervisor {
@@ -76,6 +82,7 @@ impl Supervisor {
         let shared = Arc::new(Shared {
             control: Mutex::new(control),
             state: Mutex::default(),
+            load: Mutex::default(),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             reopen: AtomicBool::new(false),

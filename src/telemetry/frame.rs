@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a subscriber gets, and how two frames become one without losing a maximum.
+
+use lathe_core::analysis::TapReadings;
+
+use crate::control::load::{Periods, STEPS};
+
+/// Readings of one interval of one feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Counts the frames of this feed, from 1.
+    pub sequence: u64,
+    /// Frames of this feed that were merged into this one because the reader was late.
+    pub missed: u64,
+    /// Frames that the engine had processed.
+    pub engine_frame: u64,
+    /// Someone can hear it. If not, there are no taps and no slots.
+    pub audible: bool,
+    /// In the order asked for; without those whose slot is not there.
+    pub taps: Vec<(String, TapReadings)>,
+    /// Deepest gain reduction since the last read, in dB ≥ 0; in schedule order.
+    pub slots: Vec<(String, f64)>,
+    pub load: Load,
+}
+
+/// How much of its time the driver's callback needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// 0 … 1: the worst period since the last read; of [`Telemetry::load`](super::Telemetry::load), of the
+    /// last second. A late period is 1 and counts in the last step of the histogram.
+    pub dsp_load: f64,
+    /// Mean of the same periods.
+    pub mean_load: f64,
+    /// Since the start.
+    pub xruns: u64,
+    pub periods: u64,
+    /// Periods since the start by their callback's time, in 1/32 of the period.
+    pub histogram: [u64; STEPS],
+}
+
+impl Load {
+    pub(super) fn new(recent: &Periods, all: &Periods, xruns: u64) -> Self {
+        Load {
+            dsp_load: recent.worst.min(1.0),
+            mean_load: recent.mean().min(1.0),
+            xruns,
+            periods: all.count,
+            histogram: all.histogram,
+        }
+    }
+}
+
+impl Frame {
+    /// This frame together with an earlier one that nobody has read: maxima of both, else the newest.
+    /// Returns what this frame has no place for while nobody can hear it.
+    pub(super) fn absorb(&mut self, earlier: Frame) -> Vec<(String, TapReadings)> {
+        self.missed += earlier.missed + 1;
+        self.load.dsp_load = self.load.dsp_load.max(earlier.load.dsp_load);
+        for (id, db) in &mut self.slots {
+            if let Some((_, before)) = earlier.slots.iter().find(|(e, _)| e == id) {
+                *db = db.max(*before);
+            }
+        }
+        if !self.audible {
+            return earlier.taps;
+        }
+        merge_all(&mut self.taps, earlier.taps);
+        Vec::new()
+    }
+}
+
+/// Puts earlier readings into the newer ones of the same tap; what has no newer one is dropped.
+pub(super) fn merge_all(newer: &mut [(String, TapReadings)], earlier: Vec<(String, TapReadings)>) {
+    for (name, before) in earlier {
+        if let Some((_, now)) = newer.iter_mut().find(|(n, _)| *n == name) {
+            merge(now, &before);
+        }
+    }
+}
+
+/// Adds earlier readings for a tap that will have newer ones.
+pub(super) fn carry(carried: &mut Vec<(String, TapReadings)>, name: &str, mut readings: TapReadings) {
+    match carried.iter_mut().find(|(n, _)| n == name) {
+        Some((_, before)) => {
+            merge(&mut readings, before);
+            *before = readings;
+        }
+        None => carried.push((name.into(), readings)),
+    }
+}
+
+/// What is since the last read now reaches back to the read before.
+fn merge(now: &mut TapReadings, before: &TapReadings) {
+    now.true_peak = now.true_peak.max(before.true_peak);
+    now.frames_missed += before.frames_missed;
+    for (now, before) in now.channels.iter_mut().zip(&before.channels) {
+        now.true_peak = now.true_peak.max(before.true_peak);
+        now.peak = now.peak.max(before.peak);
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reads taps and what the engine shows of itself, on a thread of its own; every subscriber at its own rate.
+//!
+//! The newest frame wins and no maximum is lost: a frame that its reader did not take in time is merged
+//! into the next. Taps are armed on first use, shared between subscribers, and freed with the last.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`feed`] | a subscriber's end |
+//! | [`frame`] | what it gets, and how two frames become one |
+//! | `taps` | open taps with their meters |
+//! | `reduction` | gain reduction by the names of slots |
+//! | `subscriber` | what the thread knows of one subscriber |
+//! | `worker` | the thread |
+
+pub mod feed;
+pub mod frame;
+mod reduction;
+#[cfg(test)]
+mod rig;
+mod subscriber;
+mod taps;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lathe_core::param::suggest;
+
+use crate::control::{Client, Control, Handle};
+
+pub use feed::Feed;
+pub use frame::{Frame, Load};
+
+/// How often taps are read.
+const POLL: Duration = Duration::from_millis(5);
+/// Most taps open at once; the engine has a few more, for others.
+pub const MAX_TAPS: usize = 48;
+/// Frames a second.
+pub const RATES: std::ops::RangeInclusive<f64> = 1.0..=60.0;
+
+/// What a subscriber wants to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Want {
+    /// Frames a second, 1 … 60.
+    pub hz: f64,
+    /// `in`, `out`, `monitor`, `<slot>/in`, `<slot>/out`.
+    pub taps: Vec<String>,
+    /// Gain reduction of every slot that has one.
+    pub slots: bool,
+}
+
+/// A subscription that cannot be had.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refused {
+    #[error("{0} Hz is not a rate of readings: 1 Hz to 60 Hz")]
+    Rate(f64),
+    #[error("no tap \"{name}\"{hint}")]
+    Tap { name: String, hint: String },
+    #[error("{0} taps would be open at once: at most {MAX_TAPS}")]
+    TooMany(usize),
+}
+
+/// Between the thread and those who ask.
+pub(super) struct Shared {
+    posts: Mutex<Vec<Arc<feed::Post>>>,
+    load: Mutex<Load>,
+    reset: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// The readings of the running rack. The thread ends with the last clone.
+#[derive(Clone)]
+pub struct Telemetry {
+    host: Handle,
+    shared: Arc<Shared>,
+    _alive: Arc<Alive>,
+}
+
+struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Release);
+    }
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Shared {
+            posts: Mutex::default(),
+            load: Mutex::default(),
+            reset: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    fn posts(&self) -> MutexGuard<'_, Vec<Arc<feed::Post>>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Telemetry {
+    /// Starts the thread.
+    pub fn start(host: Handle) -> std::io::Result<Telemetry> {
+        let telemetry = Telemetry::idle(host.clone());
+        let shared = telemetry.shared.clone();
+        std::thread::Builder::new().name("telemetry".into()).spawn(move || {
+            let mut worker = worker::Worker::new(host, shared.clone());
+            while !shared.stop.load(Ordering::Acquire) {
+                worker.poll(Instant::now());
+                std::thread::sleep(POLL);
+            }
+        })?;
+        Ok(telemetry)
+    }
+
+    /// Without a thread.
+    fn idle(host: Handle) -> Telemetry {
+        let shared = Shared::new();
+        Telemetry { host, shared: shared.clone(), _alive: Arc::new(Alive(shared)) }
+    }
+
+    /// Frames from now on; the first after one interval.
+    pub fn subscribe(&self, mut want: Want) -> Result<Feed, Refused> {
+        if !RATES.contains(&want.hz) {
+            return Err(Refused::Rate(want.hz));
+        }
+        let mut seen = BTreeSet::new();
+        want.taps.retain(|name| seen.insert(name.clone()));
+        check_names(&self.host.control(), &want.taps)?;
+        let mut posts = self.shared.posts();
+        let live = posts.iter().filter(|p| !p.is_gone());
+        let open: BTreeSet<&String> = live.flat_map(|p| &p.want.taps).chain(&want.taps).collect();
+        if open.len() > MAX_TAPS {
+            return Err(Refused::TooMany(open.len()));
+        }
+        let post = feed::Post::new(want);
+        posts.push(post.clone());
+        Ok(Feed::new(post))
+    }
+
+    /// All readings since the reset begin anew, for everyone.
+    pub fn reset(&self, client: Client) {
+        self.shared.reset.store(true, Ordering::Release);
+        self.host.control().tell_meter_reset(client);
+    }
+
+    /// Of the last second.
+    pub fn load(&self) -> Load {
+        *self.shared.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses the first name that is no tap of the accepted rack.
+fn check_names(control: &Control, names: &[String]) -> Result<(), Refused> {
+    let slots: Vec<String> = control.plan().walk().iter().map(|s| s.id.to_string()).collect();
+    let mut known: Vec<String> = ["in", "out", "monitor"].map(String::from).to_vec();
+    known.extend(slots.iter().flat_map(|s| [format!("{s}/in"), format!("{s}/out")]));
+    let Some(name) = names.iter().find(|n| !known.contains(n)) else { return Ok(()) };
+    let near = suggest(name, known.iter().map(String::as_str));
+    let hint = match near {
+        Some(near) => format!(" (did you mean \"{near}\"?)"),
+        None if slots.is_empty() => ": there is in, out and monitor".into(),
+        None => format!(": there is in, out, monitor, and <slot>/in and <slot>/out of {}", slots.join(", ")),
+    };
+    Err(Refused::Tap { name: name.clone(), hint })
+}

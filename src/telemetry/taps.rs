@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Open taps, each with its meter, shared between subscribers.
+
+use std::time::Instant;
+
+use lathe_core::analysis::TapMeter;
+use lathe_core::dsp::QUANTUM;
+use lathe_core::engine::tap::Tap;
+use lathe_core::engine::{ChainSpec, TapPoint, TapReader};
+use lathe_core::units::Layout;
+
+/// What a tap holds before it loses audio.
+const SECONDS: usize = 2;
+
+/// One tap with its meter.
+pub(super) struct OpenTap {
+    pub name: String,
+    pub point: TapPoint,
+    pub layout: Layout,
+    pub rate: u32,
+    pub meter: TapMeter,
+    reader: TapReader,
+    /// Still to be sent to the engine.
+    pub outward: Option<Box<Tap>>,
+    /// Frames that nobody could hear, not measured.
+    skipped: u64,
+    /// When audio last came.
+    pub last: Instant,
+}
+
+/// Where a tap is in a chain, and its channels; `None` if its slot is not there.
+pub(super) fn place(name: &str, spec: &ChainSpec) -> Option<(TapPoint, Layout)> {
+    let main = || spec.layout.clone();
+    match name {
+        "in" => return Some((TapPoint::In, main())),
+        "out" => return Some((TapPoint::Out, main())),
+        "monitor" => return Some((TapPoint::Monitor, main())),
+        _ => {}
+    }
+    let (id, end) = name.rsplit_once('/')?;
+    let slot = &spec.slots[spec.find_slot(id)?.0 as usize];
+    let point = match end {
+        "in" => TapPoint::slot_in(id),
+        "out" => TapPoint::slot_out(id),
+        _ => return None,
+    };
+    Some((point, slot.format.layout.clone()))
+}
+
+impl OpenTap {
+    pub fn new(name: &str, (point, layout): (TapPoint, Layout), rate: u32, now: Instant) -> Self {
+        let (tap, reader) = Tap::new(point, layout.len(), rate as usize * SECONDS);
+        OpenTap {
+            name: name.into(),
+            point,
+            meter: TapMeter::new(rate, &layout),
+            layout,
+            rate,
+            reader,
+            outward: Some(Box::new(tap)),
+            skipped: 0,
+            last: now,
+        }
+    }
+
+    /// Measures what has come. What nobody can hear is not measured but counted as missed.
+    pub fn pump(&mut self, audible: bool, now: Instant) {
+        while let Some(chunk) = self.reader.read() {
+            self.last = now;
+            let missed = chunk.missed + std::mem::take(&mut self.skipped);
+            if !audible {
+                self.skipped = missed + QUANTUM as u64;
+                continue;
+            }
+            if missed > 0 {
+                self.meter.gap(missed);
+            }
+            self.meter.process(&chunk.audio);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The telemetry thread: follows the engine and the subscribers, reads, serves.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use lathe_core::engine::TapPoint;
+
+use super::frame::Load;
+use super::reduction::Reductions;
+use super::subscriber::{Moment, Subscriber};
+use super::taps::{OpenTap, place};
+use super::{MAX_TAPS, Shared};
+use crate::control::load::Periods;
+use crate::control::taps::Sound;
+use crate::control::{AudioState, Handle};
+
+/// [`super::Telemetry::load`] is of this long.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// Everything the thread has.
+pub(super) struct Worker {
+    host: Handle,
+    shared: Arc<Shared>,
+    subscribers: Vec<Subscriber>,
+    sound: Option<Sound>,
+    taps: Vec<OpenTap>,
+    /// Taps of this engine to be disarmed.
+    leaving: Vec<TapPoint>,
+    /// Taps lost with their engine, and since when.
+    lost: Vec<(String, Instant)>,
+    reductions: Reductions,
+    all: Periods,
+    recent: VecDeque<(Instant, Periods)>,
+}
+
+impl Worker {
+    pub fn new(host: Handle, shared: Arc<Shared>) -> Self {
+        Worker {
+            host,
+            shared,
+            subscribers: Vec::new(),
+            sound: None,
+            taps: Vec::new(),
+            leaving: Vec::new(),
+            lost: Vec::new(),
+            reductions: Reductions::default(),
+            all: Periods::default(),
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// Once every few milliseconds.
+    pub fn poll(&mut self, now: Instant) {
+        let audio = self.host.audio();
+        self.taps.iter_mut().for_each(|t| t.pump(audio.audible, now));
+        self.follow_subscribers(now);
+        self.follow_engine();
+        self.close_taps();
+        self.open_taps(now);
+        self.send();
+        self.read_status(&audio, now);
+        if self.shared.reset.swap(false, Ordering::AcqRel) {
+            self.reset();
+        }
+        self.serve(&audio, now);
+    }
+
+    fn follow_subscribers(&mut self, now: Instant) {
+        self.subscribers.retain(|s| !s.post.is_gone());
+        let mut posts = self.shared.posts();
+        posts.retain(|p| !p.is_gone());
+        for post in posts.iter() {
+            if !self.subscribers.iter().any(|s| Arc::ptr_eq(&s.post, post)) {
+                self.subscribers.push(Subscriber::new(post.clone(), now));
+            }
+        }
+        drop(posts);
+        for tap in &self.taps {
+            self.subscribers.iter_mut().for_each(|s| s.join(tap));
+        }
+    }
+
+    /// Another engine has none of our taps.
+    fn follow_engine(&mut self) {
+        let sound = self.host.control().sound();
+        let same = match (&self.sound, &sound) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.status, &b.status),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        self.sound = sound;
+        if same {
+            return;
+        }
+        self.leaving.clear();
+        self.reductions.forget();
+        for mut tap in std::mem::take(&mut self.taps) {
+            tap.meter.finish();
+            self.subscribers.iter_mut().for_each(|s| s.keep(&tap, true));
+            self.lost.push((tap.name, tap.last));
+        }
+    }
+
+    /// Those nobody wants, or whose slot is gone or has other channels.
+    fn close_taps(&mut self) {
+        let Some(sound) = &self.sound else { return };
+        let (subscribers, leaving) = (&mut self.subscribers, &mut self.leaving);
+        self.taps.retain(|tap| {
+            let here = place(&tap.name, &sound.spec)
+                .is_some_and(|(_, layout)| layout == tap.layout && sound.spec.sample_rate == tap.rate);
+            let keep = here && subscribers.iter().any(|s| s.wants(&tap.name));
+            if !keep {
+                subscribers.iter_mut().for_each(|s| s.keep(tap, true));
+                if tap.outward.is_none() {
+                    leaving.push(tap.point);
+                }
+            }
+            keep
+        });
+        let wanted = |name: &str| subscribers.iter().any(|s| s.wants(name));
+        self.lost.retain(|(name, _)| wanted(name));
+    }
+
+    fn open_taps(&mut self, now: Instant) {
+        let Some(sound) = &self.sound else { return };
+        let names: Vec<String> =
+            self.subscribers.iter().flat_map(|s| s.post.want.taps.iter().cloned()).collect();
+        for name in names {
+            if self.taps.len() >= MAX_TAPS || self.taps.iter().any(|t| t.name == name) {
+                continue;
+            }
+            let Some(place) = place(&name, &sound.spec) else { continue };
+            let rate = sound.spec.sample_rate;
+            let mut tap = OpenTap::new(&name, place, rate, now);
+            self.subscribers.iter_mut().for_each(|s| s.join(&tap));
+            let lost = self.lost.iter().position(|(n, _)| *n == name).map(|i| self.lost.swap_remove(i).1);
+            // Nobody counted what went by in between: by the time that it took, one quantum at least.
+            let missed = lost.map_or(0, |since| {
+                let seconds = now.saturating_duration_since(since).as_secs_f64();
+                ((seconds * f64::from(rate)) as u64).max(lathe_core::dsp::QUANTUM as u64)
+            });
+            tap.meter.gap(missed);
+            self.taps.push(tap);
+        }
+    }
+
+    /// What finds no room goes with the next poll; a tap is armed only after its place was left.
+    fn send(&mut self) {
+        let Some(sound) = &self.sound else { return };
+        if self.leaving.is_empty() && self.taps.iter().all(|t| t.outward.is_none()) {
+            return;
+        }
+        let mut control = self.host.control();
+        if !control.status().is_some_and(|s| Arc::ptr_eq(s, &sound.status)) {
+            return;
+        }
+        while let Some(point) = self.leaving.pop() {
+            if !control.disarm(point) {
+                self.leaving.push(point);
+                return;
+            }
+        }
+        for open in &mut self.taps {
+            if let Some(tap) = open.outward.take() {
+                open.outward = control.arm(tap).err();
+            }
+        }
+    }
+
+    fn read_status(&mut self, audio: &AudioState, now: Instant) {
+        if let Some(sound) = &self.sound {
+            let subscribers = &mut self.subscribers;
+            self.reductions.poll(sound, |slot, db| {
+                subscribers.iter_mut().filter(|_| audio.audible).for_each(|s| s.deepen(slot, db));
+            });
+        }
+        let periods = self.host.load().map(|l| l.take()).unwrap_or_default();
+        self.all.add(&periods);
+        self.subscribers.iter_mut().for_each(|s| s.load(&periods));
+        self.recent.push_back((now, periods));
+        while self.recent.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > RECENT) {
+            self.recent.pop_front();
+        }
+        let mut recent = Periods::default();
+        self.recent.iter().for_each(|(_, p)| recent.add(p));
+        *self.shared.load.lock().unwrap_or_else(PoisonError::into_inner) =
+            Load::new(&recent, &self.all, audio.xruns);
+    }
+
+    /// What was before the reset still belongs to the readers' last interval.
+    fn reset(&mut self) {
+        for tap in &mut self.taps {
+            self.subscribers.iter_mut().for_each(|s| s.keep(tap, false));
+            tap.meter.reset();
+        }
+    }
+
+    fn serve(&mut self, audio: &AudioState, now: Instant) {
+        let engine_frame = self.sound.as_ref().map_or(0, |s| s.status.frame.load(Ordering::Relaxed));
+        let (all, xruns) = (self.all, audio.xruns);
+        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns };
+        for s in &mut self.subscribers {
+            s.serve(&moment, &self.taps, &self.reductions);
+        }
+    }
+}
+
+/// However the thread ends, nobody waits for it, and the engine keeps no tap of ours.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.leaving.extend(self.taps.drain(..).filter(|t| t.outward.is_none()).map(|t| t.point));
+        self.send();
+        self.subscribers.iter().for_each(|s| s.post.end());
+        self.shared.posts().iter().for_each(|p| p.end());
+    }
+}
