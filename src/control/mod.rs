@@ -121,6 +121,10 @@ impl Control {
         }
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
         let behind = monitor != self.accepted.monitor;
+        if !behind {
+            // It is built from everything that was accepted.
+            link.status.applied.store(self.revision, Relaxed);
+        }
         let sent = Settings { rack: self.accepted.rack.clone(), monitor };
         self.running =
             Some(Running { spec: built.spec.clone(), link, sent, installing: false, pending: false, behind });
