@@ -2,6 +2,7 @@
 //! The daemon from start to end: start order, ready line, signals, reload, stop order. Main thread.
 
 use std::io::Write;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,14 +13,18 @@ use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::adapters::{OscMeters, OscSnapshots};
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::keeper::Keeper;
+use crate::control::snapshots::{Library, Snapshots};
 use crate::control::{Control, Handle, Reloaded};
 use crate::exit::{Exit, Failure};
+use crate::osc;
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
 use crate::store::{self, Origin, StateDir};
+use crate::telemetry::Telemetry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +63,9 @@ pub struct Flags {
     /// Our name as a JACK client [default: lathe]
     #[arg(long, value_name = "NAME", value_parser = parse_client_name)]
     pub client_name: Option<String>,
+    /// Where OSC is heard, UDP; port 0 for a free one, `off` for none [default: 127.0.0.1:7700]
+    #[arg(long, value_name = "ADDR")]
+    pub osc: Option<String>,
     /// Where snapshots and the last state are kept [default: STATE_DIRECTORY, else the XDG state folder]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -106,34 +114,94 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let backend = choose_backend(&flags, &settings)?;
     // The lock on the state comes before anything that another daemon could have.
     let state = StateDir::open(flags.state_dir.as_deref()).map_err(|e| Failure::new(e.exit(), e))?;
+    let socket = bind_osc(&flags, &settings)?;
     let (control, origin) = restored(&state, rack, flags.fresh);
     let supervisor = Supervisor::start(control, backend).map_err(start_failure)?;
     let host: Handle = supervisor.shared.clone();
-    let keeper = Keeper::start(host, state.last_state()).map_err(|e| Failure::new(Exit::Io, e))?;
+    let io = |e: std::io::Error| Failure::new(Exit::Io, e);
+    let keeper = Keeper::start(host.clone(), state.last_state()).map_err(io)?;
+    let telemetry = Telemetry::start(host.clone()).map_err(io)?;
+    let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
+    let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
+    let osc = socket.map(|s| start_osc(s, &settings, &host, &telemetry, &library)).transpose().map_err(io)?;
+    let services = Services { keeper, osc };
     while !supervisor.is_ready(Duration::from_millis(50)) {
         for signal in signals.pending() {
             match signal {
                 SIGHUP => reload(&supervisor, flags.rack.as_deref()),
-                _ => return end(supervisor, keeper),
+                _ => return services.end(supervisor),
             }
         }
     }
-    say_ready(&supervisor.shared.state(), origin);
+    say_ready(&supervisor.shared.state(), origin, services.osc.as_ref().map(osc::Server::address));
     for signal in signals.forever() {
         match signal {
             SIGHUP => reload(&supervisor, flags.rack.as_deref()),
             _ => break,
         }
     }
-    end(supervisor, keeper)
+    services.end(supervisor)
 }
 
-/// Stop order: sound, then state.
-fn end(supervisor: Supervisor, keeper: Keeper) -> Result<(), Failure> {
-    tracing::info!("ending");
-    supervisor.stop();
-    keeper.stop();
-    Ok(())
+/// What runs beside the sound.
+struct Services {
+    keeper: Keeper,
+    osc: Option<osc::Server>,
+}
+
+impl Services {
+    /// Stop order: who may change things, the sound, then its state.
+    fn end(self, supervisor: Supervisor) -> Result<(), Failure> {
+        tracing::info!("ending");
+        if let Some(osc) = self.osc {
+            osc.stop();
+        }
+        supervisor.stop();
+        self.keeper.stop();
+        Ok(())
+    }
+}
+
+/// The socket for OSC; bound before anything runs, so that a taken address is told at once.
+fn bind_osc(flags: &Flags, settings: &Settings) -> Result<Option<UdpSocket>, Failure> {
+    let mut wanted = settings.osc.clone();
+    match flags.osc.as_deref() {
+        Some("off") => return Ok(None),
+        Some(text) => wanted.listen = toml::Spanned::new(0..0, text.to_string()),
+        None => {}
+    }
+    let Some(address) = wanted.address().map_err(|e| Failure::new(Exit::Usage, format!("--osc: {e}")))?
+    else {
+        return Ok(None);
+    };
+    let socket = osc::bind(address, &wanted.allow).map_err(|e| {
+        let exit = match e {
+            osc::BindError::Exposed { .. } => Exit::Config,
+            osc::BindError::Taken { .. } => Exit::Unavailable,
+            osc::BindError::Failed { .. } => Exit::Io,
+        };
+        Failure::new(exit, e)
+    })?;
+    Ok(Some(socket))
+}
+
+fn start_osc(
+    socket: UdpSocket,
+    settings: &Settings,
+    host: &Handle,
+    telemetry: &Telemetry,
+    library: &Arc<dyn Snapshots>,
+) -> std::io::Result<osc::Server> {
+    let target = |t: &settings::OscTarget| osc::Target { addr: t.addr, hz: *t.hz.get_ref() };
+    let wanted = osc::OscSettings {
+        name: settings.machine.name.clone(),
+        allow: settings.osc.allow.clone(),
+        targets: settings.osc.target.iter().map(target).collect(),
+        ..Default::default()
+    };
+    let meters = Arc::new(OscMeters::new(host.clone(), telemetry.clone()));
+    let snapshots = Arc::new(OscSnapshots(library.clone()));
+    osc::Server::start(socket, host.clone(), Some(meters), Some(snapshots), wanted)
 }
 
 fn load_settings(flags: &Flags) -> Result<Settings, Failure> {
@@ -266,13 +334,14 @@ fn start_failure(error: anyhow::Error) -> Failure {
 }
 
 /// The one line on stdout. A closed pipe is not an error.
-fn say_ready(state: &State, origin: Origin) {
+fn say_ready(state: &State, origin: Origin, osc: Option<SocketAddr>) {
     let State { backend, source, rate, period, latency, .. } = state;
+    let osc = osc.map_or("off".to_string(), |a| a.to_string());
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
         "ready backend={backend} source={source} rate={rate} period={period} latency={latency} \
-         state={origin} osc=off http=off"
+         state={origin} osc={osc} http=off"
     );
     let _ = out.flush();
 }

@@ -12,9 +12,11 @@
 //! | [`racks`] | the racks that come with the program |
 //! | [`store`] | snapshots and the last state on the disk |
 //! | [`telemetry`] | reads taps and what the engine shows; every subscriber at its own rate |
+//! | [`adapters`] | readings and snapshots as the OSC server sees them |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
+pub mod adapters;
 pub mod audio;
 pub mod cli;
 pub mod control;

@@ -3,6 +3,7 @@
 //!
 //! Unknown keys and values out of range are refused with their place in the file.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::audio::connections::Pair;
+use crate::osc::policy::Allow;
 
 /// Sample rates and periods the built-in clock takes.
 pub const RATES: RangeInclusive<u32> = 8_000..=768_000;
@@ -23,6 +25,7 @@ pub struct Settings {
     pub audio: Audio,
     pub jack: Jack,
     pub levels: Levels,
+    pub osc: Osc,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -74,6 +77,52 @@ impl Default for Levels {
     }
 }
 
+/// Open Sound Control.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Osc {
+    /// Address and port; empty for no OSC.
+    pub listen: Spanned<String>,
+    /// Who may use it, where others can reach it.
+    pub allow: Vec<Allow>,
+    /// Fixed receivers.
+    pub target: Vec<OscTarget>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OscTarget {
+    pub addr: SocketAddr,
+    /// Readings a second.
+    #[serde(default = "usual_hz")]
+    pub hz: Spanned<u32>,
+}
+
+fn usual_hz() -> Spanned<u32> {
+    Spanned::new(0..0, 10)
+}
+
+impl Default for Osc {
+    fn default() -> Self {
+        let listen = Spanned::new(0..0, "127.0.0.1:7700".to_string());
+        Osc { listen, allow: Vec::new(), target: Vec::new() }
+    }
+}
+
+impl Osc {
+    /// Where to listen; `None` for no OSC. Without a port it is 7700.
+    pub fn address(&self) -> Result<Option<SocketAddr>, String> {
+        let text = self.listen.get_ref().as_str();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let host_alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 7700));
+        text.parse().or(host_alone).map(Some).map_err(|_| {
+            format!("listen = {text:?} is no address and port, such as 127.0.0.1:7700 or [::1]:7700")
+        })
+    }
+}
+
 /// Why a settings file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -111,6 +160,10 @@ impl Settings {
         }
         if let Some(client) = &self.jack.client {
             client_name(client.get_ref()).map_err(|reason| (client.span().start, reason))?;
+        }
+        self.osc.address().map_err(|reason| (self.osc.listen.span().start, reason))?;
+        for target in &self.osc.target {
+            in_range("hz", &target.hz, &(1..=60), "Hz")?;
         }
         in_range("reference_dbfs", &self.levels.reference_dbfs, &(-40.0..=0.0), "dBFS")
     }
@@ -159,6 +212,8 @@ mod tests {
         assert_eq!(empty.audio.backend, BackendChoice::Auto);
         assert_eq!(shipped.levels.reference_dbfs.get_ref(), empty.levels.reference_dbfs.get_ref());
         assert!(shipped.jack.connect.is_empty());
+        assert_eq!(shipped.osc.address(), empty.osc.address());
+        assert!(shipped.osc.allow.is_empty() && shipped.osc.target.is_empty());
     }
 
     #[test]
@@ -172,6 +227,10 @@ mod tests {
             ("[jack]\nclient = \"a:b\"\n", "x.toml:2:10", "colon"),
             ("[jack]\nconnect = [[\"a\"]]\n", "x.toml:2:12", ""),
             ("[jack\n", "x.toml:1:6", ""),
+            ("[osc]\nlisten = \"here\"\n", "x.toml:2:10", "127.0.0.1:7700"),
+            ("[[osc.allow]]\nnet = \"10.0.0.0/33\"\nrole = \"view\"\n", "x.toml:2:7", "no network"),
+            ("[[osc.allow]]\nnet = \"10.0.0.0/8\"\nrole = \"root\"\n", "x.toml:3:8", "root"),
+            ("[[osc.target]]\naddr = \"127.0.0.1:9000\"\nhz = 61\n", "x.toml:3:6", "1 to 60 Hz"),
         ] {
             let error = Settings::parse(text, "x.toml").unwrap_err().to_string();
             assert!(error.starts_with(place) && error.contains(words), "{text:?}: {error}");

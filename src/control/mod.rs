@@ -179,6 +179,10 @@ impl Control {
         self.scheduled.iter_mut().for_each(|s| s.shift(counted));
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
         let behind = monitor != self.accepted.monitor;
+        if !behind {
+            // It is built from everything that was accepted.
+            link.status.applied.store(self.revision, Relaxed);
+        }
         let sent = Settings { rack: self.accepted.rack.clone(), monitor };
         self.running = Some(Running {
             spec: built.spec.clone(),

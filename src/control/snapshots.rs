@@ -45,6 +45,8 @@ pub trait Snapshots: Send + Sync {
     fn rename(&self, name: &str, to: &str) -> Result<Snapshot, SnapshotError>;
     /// The name last stored or recalled.
     fn current(&self) -> Option<String>;
+    /// True if the rack's values are others than this snapshot's.
+    fn is_changed(&self, name: &str) -> bool;
 }
 
 /// The snapshots of one state directory and the rack they are taken of.
@@ -159,5 +161,11 @@ impl Snapshots for Library {
 
     fn current(&self) -> Option<String> {
         self.store().current().map(str::to_string)
+    }
+
+    fn is_changed(&self, name: &str) -> bool {
+        let Ok(snapshot) = self.get(name) else { return true };
+        let control = self.host.control();
+        snapshot.values.iter().any(|(address, value)| control.get(address).map(|(_, v)| v) != Ok(*value))
     }
 }

@@ -80,6 +80,10 @@ pub enum Code {
     Value,
     /// The packet is no OSC, or takes too much work.
     Packet,
+    /// The sender's network may not do this.
+    Role,
+    /// Understood and allowed, but it cannot be done now.
+    Failed,
 }
 
 impl Code {
@@ -90,6 +94,8 @@ impl Code {
             Code::Arguments => "arguments",
             Code::Value => "value",
             Code::Packet => "packet",
+            Code::Role => "role",
+            Code::Failed => "failed",
         }
     }
 }

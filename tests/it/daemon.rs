@@ -184,3 +184,63 @@ fn the_state_is_restored_merged_or_left_and_belongs_to_one_daemon() {
     assert!(said.contains("in use by another lathed") && said.contains("--state-dir"), "{said}");
     drop(first);
 }
+
+/// The daemon over OSC: a set is answered, remembered and back after a restart.
+#[test]
+fn osc_sets_gets_stores_and_outlives_a_restart() {
+    use lathed::osc::{Arg, Booleans, Message, decode, encode};
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().to_str().unwrap();
+    let args = ["--backend", "clock", "--osc", "127.0.0.1:0", "--state-dir", state];
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let ask = |daemon: &Lathed, address: &str, args: Vec<Arg>, answer: &str| -> Vec<Arg> {
+        let message = Message::new(address, args);
+        socket.send_to(&encode(&message, Booleans::Integers), daemon.ready("osc")).unwrap();
+        loop {
+            let mut buffer = [0; 65_536];
+            let n = socket.recv(&mut buffer).unwrap_or_else(|e| panic!("no {answer}: {e}"));
+            let packet = decode(&buffer[..n]).unwrap();
+            if let Some(m) = packet.messages.into_iter().find(|m| m.address == answer) {
+                return m.args;
+            }
+        }
+    };
+    let gain = "/rack/eq/band2/gain";
+    {
+        let mut daemon = Lathed::start(&args);
+        let set = Message::new(gain, vec![Arg::Float(3.5)]);
+        socket.send_to(&encode(&set, Booleans::Integers), daemon.ready("osc")).unwrap();
+        let synced = ask(&daemon, "/sync", vec![Arg::Int(7)], "/synced");
+        assert_eq!(synced, [Arg::Int(7), Arg::Int(1)], "audible");
+        assert_eq!(ask(&daemon, gain, vec![], gain), [Arg::Float(3.5)]);
+        let refused = ask(&daemon, gain, vec![Arg::Float(99.0)], "/error");
+        assert!(matches!(&refused[2], Arg::Str(text) if text.contains("24 dB")), "{refused:?}");
+        let store = Message::new("/snapshot/store", vec![Arg::Str("Verse".into())]);
+        socket.send_to(&encode(&store, Booleans::Integers), daemon.ready("osc")).unwrap();
+        let current = ask(&daemon, "/snapshot/current", vec![], "/snapshot/current");
+        assert_eq!(current[0], Arg::Str("Verse".into()));
+        let momentary = "/meter/out/momentary";
+        let heard = (0..40).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            match ask(&daemon, momentary, vec![], momentary)[..] {
+                [Arg::Float(lufs)] if lufs > -60.0 => Some(lufs),
+                _ => None,
+            }
+        });
+        println!("the built-in programme reads {heard:?} LUFS");
+        assert!(heard.is_some_and(|lufs| (-40.0..0.0).contains(&lufs)));
+        daemon.signal("TERM");
+        assert!(daemon.wait(Duration::from_secs(5)).success());
+    }
+    let daemon = Lathed::start(&args);
+    assert_eq!(daemon.ready("state"), "restored");
+    assert_eq!(ask(&daemon, gain, vec![], gain), [Arg::Float(3.5)]);
+    // A second daemon on the same address, with a state of its own.
+    let taken = daemon.ready("osc");
+    let second = Lathed::command(&["--backend", "clock", "--osc", taken]).output().unwrap();
+    assert_eq!(second.status.code(), Some(69), "{}", String::from_utf8_lossy(&second.stderr));
+    let exposed = Lathed::command(&["--backend", "clock", "--osc", "0.0.0.0:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&exposed.stderr);
+    assert!(exposed.status.code() == Some(78) && said.contains("osc.allow"), "{said}");
+}

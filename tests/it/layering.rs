@@ -68,7 +68,7 @@ fn sources() -> Vec<Source> {
         let root = repository().join(folder);
         let files = below(&root, "rs");
         let tests: BTreeSet<PathBuf> = files.iter().flat_map(|f| test_modules(f)).collect();
-        for file in files.into_iter().filter(|f| !tests.contains(f)) {
+        for file in files.into_iter().filter(|f| !tests.contains(f) && !in_tests(f)) {
             let inside = file.strip_prefix(&root).unwrap().with_extension("");
             let mut module: Vec<String> = prefix.map(String::from).into_iter().collect();
             module.extend(inside.iter().map(|p| p.to_str().unwrap().to_string()));
@@ -81,6 +81,11 @@ fn sources() -> Vec<Source> {
         }
     }
     all
+}
+
+/// True for a file of a folder of tests.
+fn in_tests(file: &Path) -> bool {
+    file.parent().is_some_and(|p| p.ends_with("tests"))
 }
 
 /// The files that `file` declares under `cfg(test)`.

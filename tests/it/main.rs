@@ -11,6 +11,8 @@ mod jackd;
 mod lathed;
 mod layering;
 mod music;
+mod osc;
+mod osc_limits;
 mod racks;
 mod rtsan;
 

@@ -44,7 +44,7 @@ pub struct ChannelReadings {
 
 /// Loudness in LUFS, its range in LU; levels in dBFS, true peaks in dBTP. `None`: not known, or not
 /// defined. −∞: silence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TapReadings {
     pub momentary: Option<f64>,
     pub short_term: Option<f64>,

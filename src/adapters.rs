@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Readings and snapshots as the OSC server wants to see them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lathe_core::analysis::meter::TapReadings;
+
+use crate::control::snapshots::Snapshots;
+use crate::control::{Client, Handle};
+use crate::osc::ports;
+use crate::telemetry::{Feed, Frame, Telemetry, Want};
+
+/// What OSC sends for silence and for a reading that is not there yet.
+const SILENCE: f64 = -200.0;
+/// Readings that have a value for each channel.
+const PER_CHANNEL: [&str; 4] = ["peak", "peak_max", "rms", "dc"];
+/// Taps whose readings are listed; those of slots are there when they are asked for by name.
+const LISTED: [&str; 3] = ["in", "out", "monitor"];
+/// Rate of what is read now and then, in Hz.
+const SOMETIMES: f64 = 10.0;
+
+/// The readings of the telemetry, a feed for each subscriber.
+pub struct OscMeters {
+    host: Handle,
+    telemetry: Telemetry,
+    feeds: Mutex<BTreeMap<u64, Subscriber>>,
+}
+
+struct Subscriber {
+    taps: BTreeSet<String>,
+    hz: f64,
+    feed: Feed,
+    /// For those who ask more often than there is something new.
+    last: Option<Frame>,
+}
+
+impl OscMeters {
+    pub fn new(host: Handle, telemetry: Telemetry) -> Self {
+        OscMeters { host, telemetry, feeds: Mutex::default() }
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, BTreeMap<u64, Subscriber>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names of the channels at a tap.
+    fn channels(&self, tap: &str) -> Vec<&'static str> {
+        let control = self.host.control();
+        let slot = tap.split_once('/').and_then(|(slot, _)| {
+            let spec = control.spec()?;
+            let index = spec.find_slot(slot)?;
+            Some(spec.slots[usize::from(index.0)].format.layout.names())
+        });
+        slot.unwrap_or_else(|| control.plan().layout.names())
+    }
+
+    fn subscribe(&self, taps: BTreeSet<String>, hz: f64) -> Option<Subscriber> {
+        let want = Want { hz, taps: taps.iter().cloned().collect(), slots: true };
+        let feed = self.telemetry.subscribe(want).ok()?;
+        Some(Subscriber { taps, hz, feed, last: None })
+    }
+
+    fn values(&self, frame: &Frame) -> Vec<(String, f64)> {
+        let mut out: Vec<(String, f64)> =
+            frame.slots.iter().map(|(slot, db)| (format!("{slot}/gain_reduction"), *db)).collect();
+        for (tap, r) in &frame.taps {
+            out.extend(readings(r, &self.channels(tap)).into_iter().map(|(n, v)| (format!("{tap}/{n}"), v)));
+        }
+        out
+    }
+}
+
+/// The tap that a reading is of; `None` for those of slots.
+fn tap_of(name: &str) -> Option<&str> {
+    let (front, last) = name.rsplit_once('/')?;
+    if last == "gain_reduction" {
+        return None;
+    }
+    match front.rsplit_once('/') {
+        Some((tap, kind)) if PER_CHANNEL.contains(&kind) => Some(tap),
+        _ => Some(front),
+    }
+}
+
+/// Every reading of one tap by name, in dB or what its unit is.
+fn readings(r: &TapReadings, channels: &[&str]) -> Vec<(String, f64)> {
+    let level = |v: Option<f64>| v.filter(|v| v.is_finite()).unwrap_or(SILENCE);
+    let mut out: Vec<(String, f64)> = [
+        ("momentary", level(r.momentary)),
+        ("short_term", level(r.short_term)),
+        ("integrated", level(r.integrated)),
+        ("momentary_max", level(r.momentary_max)),
+        ("short_term_max", level(r.short_term_max)),
+        ("true_peak", level(Some(r.true_peak))),
+        ("true_peak_max", level(Some(r.true_peak_max))),
+        ("loudness_range", r.loudness_range.unwrap_or(0.0)),
+        ("correlation", r.correlation.unwrap_or(0.0)),
+        ("balance", r.balance.unwrap_or(0.0)),
+    ]
+    .into_iter()
+    .map(|(n, v)| (n.to_string(), v))
+    .collect();
+    for (name, c) in channels.iter().zip(&r.channels) {
+        let values = [c.peak, c.peak_max, c.rms, c.dc];
+        let named = PER_CHANNEL.iter().zip(values);
+        out.extend(named.map(|(kind, v)| (format!("{kind}/{name}"), level(Some(v)))));
+    }
+    out
+}
+
+impl ports::Meters for OscMeters {
+    fn poll(&self, subscriber: u64, hz: f64, names: &[String]) -> Option<Vec<(String, f64)>> {
+        let taps: BTreeSet<String> = names.iter().filter_map(|n| tap_of(n)).map(str::to_string).collect();
+        let hz = if hz > 0.0 { hz.clamp(1.0, 60.0) } else { SOMETIMES };
+        let mut feeds = self.feeds();
+        let fits = feeds.get(&subscriber).is_some_and(|s| s.hz == hz && taps.is_subset(&s.taps));
+        if !fits {
+            feeds.insert(subscriber, self.subscribe(taps, hz)?);
+        }
+        let s = feeds.get_mut(&subscriber)?;
+        let fresh = s.feed.try_next();
+        if fresh.is_none() && hz != SOMETIMES {
+            return None;
+        }
+        if fresh.is_some() {
+            s.last = fresh;
+        }
+        let frame = s.last.clone()?;
+        drop(feeds);
+        let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        Some(self.values(&frame).into_iter().filter(|(n, _)| wanted.contains(n.as_str())).collect())
+    }
+
+    fn reset(&self) {
+        self.telemetry.reset(Client::LOCAL);
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for tap in LISTED {
+            let channels = self.channels(tap);
+            let none = TapReadings::default();
+            let whole = readings(&none, &[]).into_iter().map(|(n, _)| format!("{tap}/{n}"));
+            out.extend(whole);
+            for kind in PER_CHANNEL {
+                out.extend(channels.iter().map(|c| format!("{tap}/{kind}/{c}")));
+            }
+        }
+        let control = self.host.control();
+        let reducing = control
+            .plan()
+            .walk()
+            .into_iter()
+            .filter(|s| s.table.find("threshold").is_some() || s.table.find("ceiling").is_some());
+        out.extend(reducing.map(|s| format!("{}/gain_reduction", s.id)));
+        out
+    }
+
+    fn drop_subscriber(&self, subscriber: u64) {
+        self.feeds().remove(&subscriber);
+    }
+}
+
+/// The snapshot library with texts for errors.
+pub struct OscSnapshots(pub Arc<dyn Snapshots>);
+
+impl ports::Snapshots for OscSnapshots {
+    fn store(&self, name: &str, client: Client) -> Result<(), String> {
+        self.0.create(name, "", "", client).map(drop).map_err(|e| e.to_string())
+    }
+    fn recall(&self, name: &str, seconds: f64, client: Client) -> Result<u64, String> {
+        self.0.recall(name, seconds, client).map_err(|e| e.to_string())
+    }
+    fn delete(&self, name: &str, client: Client) -> Result<(), String> {
+        self.0.delete(name, client).map_err(|e| e.to_string())
+    }
+    fn list(&self) -> Vec<String> {
+        self.0.list().into_iter().map(|s| s.name).collect()
+    }
+    fn current(&self) -> Option<(String, bool)> {
+        let name = self.0.current()?;
+        let changed = self.0.is_changed(&name);
+        Some((name, changed))
+    }
+}

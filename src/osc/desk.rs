@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! All that the server's thread holds, and what it does between packets: changes and readings out, leases,
+//! `/sync`, the sample clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use super::clients::{FIRST_TARGET, Sources};
+use super::codec::{Arg, Message};
+use super::feed::{Feed, Forms};
+use super::frames::FrameClock;
+use super::outbox::datagrams;
+use super::policy::{Ledger, Nonces};
+use super::ports::{Meters, Snapshots};
+use super::reply;
+use super::request::{Form, control_address};
+use super::server::OscSettings;
+use super::stats::{Log, Loss, Stats};
+use crate::control::change::Receiver;
+use crate::control::{Audible, Change, Client, Handle, Kind};
+
+/// Changes of ours that are still to come back, at most.
+const MAX_OWN: usize = 2048;
+
+/// A change that a client made by name, so that it is not told of it in the same form.
+pub(super) struct Own {
+    pub client: Client,
+    /// `None` if it waits for its frame; then the names tell it.
+    pub revision: Option<u64>,
+    pub names: Vec<String>,
+    pub forms: HashMap<String, Form>,
+}
+
+/// The way out.
+pub(super) struct Out {
+    pub socket: UdpSocket,
+    pub stats: Arc<Stats>,
+    pub log: Log,
+}
+
+impl Out {
+    /// Sends; what an address may not have, or the network does not take, is counted.
+    pub fn send(&mut self, to: SocketAddr, ledger: &mut Ledger, messages: &[Message]) {
+        for datagram in datagrams(messages) {
+            if ledger.may_send(datagram.len()) && self.socket.send_to(&datagram, to).is_ok() {
+                self.stats.count_sent();
+            } else {
+                self.log.dropped(&self.stats, Loss::Unsent, 1, || to.to_string());
+            }
+        }
+    }
+}
+
+pub(super) struct Desk {
+    pub host: Handle,
+    pub meters: Option<Arc<dyn Meters>>,
+    pub snapshots: Option<Arc<dyn Snapshots>>,
+    pub settings: OscSettings,
+    pub receiver: Receiver,
+    pub sources: Sources,
+    pub targets: Vec<Feed>,
+    pub own: VecDeque<Own>,
+    pub syncs: Vec<(SocketAddr, i32, Audible)>,
+    pub clock: FrameClock,
+    pub nonces: Nonces,
+    pub start: Instant,
+    pub out: Out,
+}
+
+impl Desk {
+    pub fn new(
+        out: Out,
+        host: Handle,
+        meters: Option<Arc<dyn Meters>>,
+        snapshots: Option<Arc<dyn Snapshots>>,
+        settings: OscSettings,
+    ) -> Self {
+        let start = Instant::now();
+        let target = |(n, t): (usize, &super::server::Target)| {
+            let mut feed = Feed::new(t.addr, FIRST_TARGET + n as u64, false);
+            feed.subscribe(None, t.hz, start);
+            feed
+        };
+        let targets = settings.targets.iter().enumerate().map(target).collect();
+        let receiver = host.control().subscribe();
+        Desk {
+            host,
+            meters,
+            snapshots,
+            settings,
+            receiver,
+            sources: Sources::default(),
+            targets,
+            own: VecDeque::new(),
+            syncs: Vec::new(),
+            clock: FrameClock::default(),
+            nonces: Nonces::default(),
+            start,
+            out,
+        }
+    }
+
+    /// Everything that is due.
+    pub fn tend(&mut self, now: Instant) {
+        let meters = self.meters.clone();
+        for feed in self.sources.expire(self.settings.lease, now) {
+            feed.end(meters.as_deref());
+        }
+        self.out.stats.set_clients(self.sources.listeners());
+        self.hear_changes();
+        self.tell(now);
+        self.answer_syncs();
+    }
+
+    /// True if something may be due soon.
+    pub fn is_busy(&self) -> bool {
+        !self.targets.is_empty() || !self.syncs.is_empty() || self.sources.listeners() > 0
+    }
+
+    /// Takes a reading of the sample clock.
+    pub fn observe(&mut self, now: Instant) {
+        let control = self.host.control();
+        let (Some(status), Some(spec)) = (control.status(), control.spec()) else { return };
+        self.clock.observe(now, Arc::as_ptr(status).addr(), status.frame.load(Relaxed), spec.sample_rate);
+    }
+
+    /// Marks what has changed for everyone who is to know.
+    pub fn hear_changes(&mut self) {
+        let mut anew = false;
+        while let Some(change) = self.receiver.next() {
+            match &change.kind {
+                Kind::Values(values) => self.values_changed(&change, values),
+                Kind::Layout => anew = true,
+                Kind::Panic(on) => self.tell_all(&panic_message(*on), Some(change.client)),
+                Kind::SnapshotStored(_) | Kind::SnapshotRecalled(_) | Kind::SnapshotDeleted(_) => {}
+                Kind::MeterReset => {
+                    self.tell_all(&Message::new("/meter/reset", Vec::new()), Some(change.client))
+                }
+            }
+        }
+        if anew || self.receiver.lost() > 0 {
+            self.sources.feeds().for_each(|(_, _, f)| f.start_over());
+            self.targets.iter_mut().for_each(Feed::start_over);
+        }
+    }
+
+    fn values_changed(&mut self, change: &Change, values: &[(String, f64)]) {
+        let own = self.own.iter().position(|o| {
+            o.client == change.client
+                && match o.revision {
+                    Some(r) => r == change.revision,
+                    None => o.names.iter().eq(values.iter().map(|v| &v.0)),
+                }
+        });
+        let own = own.and_then(|n| self.own.remove(n));
+        for (name, value) in values {
+            for (client, _, feed) in self.sources.feeds() {
+                let form = own.as_ref().filter(|o| o.client == client).and_then(|o| o.forms.get(name));
+                feed.changed(name, *value, form.copied());
+            }
+            self.targets.iter_mut().for_each(|f| f.changed(name, *value, None));
+        }
+    }
+
+    /// Remembers a change by name until it comes back.
+    pub fn expect_own(&mut self, own: Own) {
+        if self.own.len() >= MAX_OWN {
+            self.own.pop_front();
+        }
+        self.own.push_back(own);
+    }
+
+    /// One message to all who listen for it, but for its sender.
+    pub fn tell_all(&mut self, message: &Message, but: Option<Client>) {
+        let messages = std::slice::from_ref(message);
+        for (client, ledger, feed) in self.sources.feeds() {
+            if Some(client) != but && feed.covers(&message.address) {
+                self.out.send(feed.to, ledger, messages);
+            }
+        }
+        for feed in &self.targets {
+            self.out.send(feed.to, &mut Ledger::new(true), messages);
+        }
+    }
+
+    /// Full states, values and readings that are due.
+    fn tell(&mut self, now: Instant) {
+        let Desk { host, meters, snapshots, sources, targets, out, .. } = self;
+        let mut one = |ledger: &mut Ledger, feed: &mut Feed| {
+            let mut messages = Vec::new();
+            if feed.take_state(now) {
+                messages.extend(state(host, snapshots.as_deref(), feed));
+            }
+            let ready = feed.ready(now);
+            if !ready.is_empty() {
+                let control = host.control();
+                for (name, value, forms) in ready {
+                    if let Ok((spec, _)) = control.get(&name) {
+                        messages.extend(forms.iter().map(|f| reply::value(&name, &spec, value, f)));
+                    }
+                }
+            }
+            if let Some(meters) = meters.as_deref() {
+                messages.extend(feed.readings(meters, now));
+            }
+            out.send(feed.to, ledger, &messages);
+        };
+        sources.feeds().for_each(|(_, ledger, feed)| one(ledger, feed));
+        targets.iter_mut().for_each(|feed| one(&mut Ledger::new(true), feed));
+    }
+
+    fn answer_syncs(&mut self) {
+        let Desk { host, syncs, sources, out, .. } = self;
+        syncs.retain(|(to, number, audible)| {
+            let Some(audible) = audible.poll(&**host) else { return true };
+            if let Some(source) = sources.get(*to) {
+                out.send(*to, &mut source.ledger, &[reply::synced(*number, audible)]);
+            }
+            false
+        });
+    }
+}
+
+pub(super) fn panic_message(on: bool) -> Message {
+    Message::new("/panic", vec![Arg::Bool(on)])
+}
+
+pub(super) fn current_message(snapshots: &dyn Snapshots) -> Message {
+    let current = snapshots.current();
+    reply::snapshot_current(current.as_ref().map(|c| c.0.as_str()), current.as_ref().is_some_and(|c| c.1))
+}
+
+/// All that a receiver has asked to be told of, as it stands.
+fn state(host: &Handle, snapshots: Option<&dyn Snapshots>, feed: &mut Feed) -> Vec<Message> {
+    let mut out = Vec::new();
+    let forms: Forms = feed.state_forms();
+    let control = host.control();
+    let (controls, panic) = (control.controls(), control.panic());
+    drop(control);
+    for c in controls.iter().filter(|c| feed.covers(&control_address(&c.address))) {
+        out.extend(forms.iter().map(|f| reply::value(&c.address, &c.spec, c.value, f)));
+    }
+    if feed.covers("/panic") {
+        out.push(panic_message(panic));
+    }
+    if let Some(s) = snapshots.filter(|_| feed.covers("/snapshot/current")) {
+        out.push(current_message(s));
+    }
+    out
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the server needs of other rooms, as it sees them: the readings and the snapshots.
+
+use crate::control::Client;
+
+/// The readings.
+pub trait Meters: Send + Sync {
+    /// The readings named, for one of the subscribers, who asks about `hz` times a second (0: now and then):
+    /// names such as `out/momentary`, `out/peak/L` or `comp/gain_reduction`, and dB or what their unit is.
+    /// `None` if there is nothing new.
+    fn poll(&self, subscriber: u64, hz: f64, names: &[String]) -> Option<Vec<(String, f64)>>;
+    fn reset(&self);
+    /// All readings there are.
+    fn names(&self) -> Vec<String>;
+    /// This subscriber will not ask again.
+    fn drop_subscriber(&self, subscriber: u64);
+}
+
+/// The snapshots. An error is a text for the person who asked.
+pub trait Snapshots: Send + Sync {
+    fn store(&self, name: &str, client: Client) -> Result<(), String>;
+    /// The revision that holds it, or the first of a morph.
+    fn recall(&self, name: &str, seconds: f64, client: Client) -> Result<u64, String>;
+    fn delete(&self, name: &str, client: Client) -> Result<(), String>;
+    fn list(&self) -> Vec<String>;
+    /// The one recalled or stored last, and whether the rack was changed since.
+    fn current(&self) -> Option<(String, bool)>;
+}
+
+/// What those who subscribe without a subtree get.
+pub fn is_usual(name: &str) -> bool {
+    const OUT: [&str; 4] = ["out/momentary", "out/short_term", "out/integrated", "out/true_peak"];
+    OUT.contains(&name) || name.ends_with("/gain_reduction")
+}
