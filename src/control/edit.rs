@@ -5,9 +5,9 @@ use lathe_core::engine::{BuildError, Frame, build};
 use lathe_core::param::{Motion, ParamSpec, ValueError};
 use lathe_core::rack::address::AddressError;
 
+use super::Control;
 use super::address::{Control as Line, Place};
 use super::change::{Client, Kind};
-use super::Control;
 
 /// A value as a client gives it.
 #[derive(Clone, Debug, PartialEq)]
