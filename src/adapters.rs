@@ -17,8 +17,9 @@ const SILENCE: f64 = -200.0;
 const PER_CHANNEL: [&str; 4] = ["peak", "peak_max", "rms", "dc"];
 /// Taps whose readings are listed; those of slots are there when they are asked for by name.
 const LISTED: [&str; 3] = ["in", "out", "monitor"];
-/// Rate of what is read now and then, in Hz.
+/// Rate of what is read now and then, in Hz, and the subscriber it is kept for.
 const SOMETIMES: f64 = 10.0;
+const ALWAYS: u64 = u64::MAX;
 
 /// The readings of the telemetry, a feed for each subscriber.
 pub struct OscMeters {
@@ -37,7 +38,11 @@ struct Subscriber {
 
 impl OscMeters {
     pub fn new(host: Handle, telemetry: Telemetry) -> Self {
-        OscMeters { host, telemetry, feeds: Mutex::default() }
+        let meters = OscMeters { host, telemetry, feeds: Mutex::default() };
+        // What is asked for now and then must have been measured before.
+        let always = meters.subscribe(LISTED.map(str::to_string).into(), SOMETIMES);
+        meters.feeds().extend(always.map(|s| (ALWAYS, s)));
+        meters
     }
 
     fn feeds(&self) -> MutexGuard<'_, BTreeMap<u64, Subscriber>> {
@@ -113,6 +118,8 @@ impl ports::Meters for OscMeters {
     fn poll(&self, subscriber: u64, hz: f64, names: &[String]) -> Option<Vec<(String, f64)>> {
         let taps: BTreeSet<String> = names.iter().filter_map(|n| tap_of(n)).map(str::to_string).collect();
         let hz = if hz > 0.0 { hz.clamp(1.0, 60.0) } else { SOMETIMES };
+        let once = hz == SOMETIMES && taps.iter().all(|t| LISTED.contains(&t.as_str()));
+        let subscriber = if once { ALWAYS } else { subscriber };
         let mut feeds = self.feeds();
         let fits = feeds.get(&subscriber).is_some_and(|s| s.hz == hz && taps.is_subset(&s.taps));
         if !fits {

@@ -20,11 +20,11 @@ use crate::control::keeper::Keeper;
 use crate::control::snapshots::{Library, Snapshots};
 use crate::control::{Control, Handle, Reloaded};
 use crate::exit::{Exit, Failure};
-use crate::osc;
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
 use crate::store::{self, Origin, StateDir};
 use crate::telemetry::Telemetry;
+use crate::{grpc, osc};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,6 +66,12 @@ pub struct Flags {
     /// Where OSC is heard, UDP; port 0 for a free one, `off` for none [default: 127.0.0.1:7700]
     #[arg(long, value_name = "ADDR")]
     pub osc: Option<String>,
+    /// Where gRPC is heard, TCP; port 0 for a free one, `off` for none [default: 127.0.0.1:7701]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// A Unix socket for gRPC beside it, mode 0660
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// Where snapshots and the last state are kept [default: STATE_DIRECTORY, else the XDG state folder]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -115,6 +121,8 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     // The lock on the state comes before anything that another daemon could have.
     let state = StateDir::open(flags.state_dir.as_deref()).map_err(|e| Failure::new(e.exit(), e))?;
     let socket = bind_osc(&flags, &settings)?;
+    let listeners = bind_grpc(&flags)?;
+    let http = listeners.tcp.first().and_then(|l| l.local_addr().ok());
     let (control, origin) = restored(&state, rack, flags.fresh);
     let supervisor = Supervisor::start(control, backend).map_err(start_failure)?;
     let host: Handle = supervisor.shared.clone();
@@ -124,7 +132,8 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let osc = socket.map(|s| start_osc(s, &settings, &host, &telemetry, &library)).transpose().map_err(io)?;
-    let services = Services { keeper, osc };
+    let grpc = start_grpc(listeners, &host, telemetry, library).map_err(io)?;
+    let services = Services { keeper, osc, grpc };
     while !supervisor.is_ready(Duration::from_millis(50)) {
         for signal in signals.pending() {
             match signal {
@@ -133,7 +142,7 @@ fn serve(flags: Flags) -> Result<(), Failure> {
             }
         }
     }
-    say_ready(&supervisor.shared.state(), origin, services.osc.as_ref().map(osc::Server::address));
+    say_ready(&supervisor.shared.state(), origin, services.osc.as_ref().map(osc::Server::address), http);
     for signal in signals.forever() {
         match signal {
             SIGHUP => reload(&supervisor, flags.rack.as_deref()),
@@ -147,6 +156,13 @@ fn serve(flags: Flags) -> Result<(), Failure> {
 struct Services {
     keeper: Keeper,
     osc: Option<osc::Server>,
+    grpc: Option<Grpc>,
+}
+
+/// The gRPC server and the thread that its network runs on.
+struct Grpc {
+    stop: tokio::sync::oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
 }
 
 impl Services {
@@ -155,6 +171,12 @@ impl Services {
         tracing::info!("ending");
         if let Some(osc) = self.osc {
             osc.stop();
+        }
+        if let Some(grpc) = self.grpc {
+            drop(grpc.stop);
+            if grpc.thread.join().is_err() {
+                tracing::error!("the gRPC server had failed");
+            }
         }
         supervisor.stop();
         self.keeper.stop();
@@ -183,6 +205,52 @@ fn bind_osc(flags: &Flags, settings: &Settings) -> Result<Option<UdpSocket>, Fai
         Failure::new(exit, e)
     })?;
     Ok(Some(socket))
+}
+
+/// The addresses for gRPC; bound before anything runs.
+fn bind_grpc(flags: &Flags) -> Result<grpc::Listeners, Failure> {
+    let refused = |e: grpc::BindError| Failure::new(e.exit(), e);
+    let mut listeners = grpc::Listeners { tcp: Vec::new(), sockets: Vec::new() };
+    let text = flags.http.as_deref().unwrap_or("127.0.0.1:7701");
+    if text != "off" {
+        let address: SocketAddr = text.parse().map_err(|_| {
+            let reason =
+                format!("--http {text:?} is no address and port, such as 127.0.0.1:7701, and not off");
+            Failure::new(Exit::Usage, reason)
+        })?;
+        listeners.tcp.push(grpc::bind(address).map_err(refused)?);
+    }
+    if let Some(path) = &flags.socket {
+        listeners.sockets.push(grpc::bind_socket(path).map_err(refused)?);
+    }
+    Ok(listeners)
+}
+
+fn start_grpc(
+    listeners: grpc::Listeners,
+    host: &Handle,
+    telemetry: Telemetry,
+    library: Arc<dyn Snapshots>,
+) -> std::io::Result<Option<Grpc>> {
+    if listeners.tcp.is_empty() && listeners.sockets.is_empty() {
+        return Ok(None);
+    }
+    let services = grpc::Services {
+        host: host.clone(),
+        snapshots: Some(library),
+        meters: Some(Arc::new(telemetry)),
+        http: axum::Router::new(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("grpc".into()).spawn(move || {
+        // Dropping the other end is the signal.
+        let shutdown = async { drop(stopped.await) };
+        if let Err(e) = runtime.block_on(grpc::serve(listeners, services, shutdown)) {
+            tracing::error!("gRPC ended: {e}");
+        }
+    })?;
+    Ok(Some(Grpc { stop, thread }))
 }
 
 fn start_osc(
@@ -334,14 +402,15 @@ fn start_failure(error: anyhow::Error) -> Failure {
 }
 
 /// The one line on stdout. A closed pipe is not an error.
-fn say_ready(state: &State, origin: Origin, osc: Option<SocketAddr>) {
+fn say_ready(state: &State, origin: Origin, osc: Option<SocketAddr>, http: Option<SocketAddr>) {
     let State { backend, source, rate, period, latency, .. } = state;
-    let osc = osc.map_or("off".to_string(), |a| a.to_string());
+    let shown = |a: Option<SocketAddr>| a.map_or("off".to_string(), |a| a.to_string());
+    let (osc, http) = (shown(osc), shown(http));
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
         "ready backend={backend} source={source} rate={rate} period={period} latency={latency} \
-         state={origin} osc={osc} http=off"
+         state={origin} osc={osc} http={http}"
     );
     let _ = out.flush();
 }

@@ -6,6 +6,7 @@
 //! | [`audio`] | who drives the engine: JACK, the built-in clock, the offline renderer |
 //! | [`files`] | audio files in and out |
 //! | [`control`] | the one writer |
+//! | [`grpc`] | the services of `proto/lathe/v1`: one port and a Unix socket |
 //! | [`settings`] | the machine's settings, `config/lathed.toml` |
 //! | [`daemon`] | start order, stop order, signals, reload |
 //! | [`osc`] | Open Sound Control: bytes to requests and back |
@@ -23,6 +24,7 @@ pub mod control;
 pub mod daemon;
 pub mod exit;
 pub mod files;
+pub mod grpc;
 pub mod osc;
 pub mod racks;
 pub mod settings;

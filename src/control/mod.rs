@@ -49,6 +49,7 @@ use lathe_core::rack::plan::RackPlan;
 pub use change::{Change, Client, Kind};
 pub use edit::{Applied, Edit, EditError, Input, Item, When};
 pub use host::{Audible, AudioState, Handle, Host};
+pub use snapshots::{SnapshotError, Snapshots};
 
 /// What a reload came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,8 +34,10 @@ impl Lathed {
     pub fn command(args: &[&str]) -> Command {
         let mut c = Command::new(env!("CARGO_BIN_EXE_lathed"));
         // Addresses are taken only by tests that ask for them.
-        if !args.contains(&"--osc") {
-            c.args(["--osc", "off"]);
+        for flag in ["--osc", "--http"] {
+            if !args.contains(&flag) {
+                c.args([flag, "off"]);
+            }
         }
         c.args(args).env("JACK_NO_START_SERVER", "1").stdin(Stdio::null());
         c.env_remove("LATHE_LOG").env_remove("STATE_DIRECTORY");

@@ -6,6 +6,7 @@ mod daemon;
 mod docs;
 mod faults;
 mod files;
+mod grpc;
 mod jack;
 mod jackd;
 mod lathed;
