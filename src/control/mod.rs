@@ -14,6 +14,7 @@
 //! | [`history`] | undo and redo |
 //! | [`change`] | what everyone is told |
 //! | [`host`] | what a transport holds |
+//! | [`snapshots`] | storing and recalling, as transports see it |
 
 pub mod address;
 pub mod change;
@@ -21,6 +22,7 @@ pub mod edit;
 pub mod history;
 pub mod host;
 mod moves;
+pub mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +40,7 @@ use lathe_core::rack::plan::RackPlan;
 pub use change::{Change, Client, Kind};
 pub use edit::{Applied, Edit, EditError, Input, Item, When};
 pub use host::{Audible, AudioState, Handle, Host};
+pub use snapshots::{SnapshotError, Snapshots};
 
 /// What a reload came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `MeterService`: what looks at the sound, told at a steady rate.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::v1::{self, meter_service_server::MeterService};
+use super::{Answers, Rooms, client, refuse};
+use crate::control::Client;
+
+/// Where readings come from.
+pub trait Meters: Send + Sync + 'static {
+    /// Readings as asked for; a slow reader of the stream gets the newest.
+    fn watch(&self, request: v1::WatchMetersRequest) -> Result<Answers<v1::WatchMetersResponse>, Status>;
+    /// Begins a new measurement, for everyone.
+    fn reset(&self, client: Client);
+}
+
+pub(super) struct Watched(pub Rooms);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Watched {
+    fn meters(&self) -> Result<&Arc<dyn Meters>, Status> {
+        self.0.meters.as_ref().ok_or_else(|| refuse::precondition("DISABLED", "meters", "meters are off"))
+    }
+}
+
+#[tonic::async_trait]
+impl MeterService for Watched {
+    type WatchMetersStream = Answers<v1::WatchMetersResponse>;
+
+    async fn watch_meters(
+        &self,
+        request: Request<v1::WatchMetersRequest>,
+    ) -> Answer<Self::WatchMetersStream> {
+        let request = request.into_inner();
+        if !(0.0..=60.0).contains(&request.hz) {
+            return Err(refuse::field("hz", format!("{} is not allowed: 0 to 60", request.hz)));
+        }
+        Ok(Response::new(self.meters()?.watch(request)?))
+    }
+
+    async fn reset_meters(
+        &self,
+        request: Request<v1::ResetMetersRequest>,
+    ) -> Answer<v1::ResetMetersResponse> {
+        self.meters()?.reset(client(&request));
+        Ok(Response::new(v1::ResetMetersResponse {}))
+    }
+}
