@@ -13,10 +13,12 @@ use signal_hook::iterator::Signals;
 
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
-use crate::control::{Control, Reloaded};
+use crate::control::keeper::Keeper;
+use crate::control::{Control, Handle, Reloaded};
 use crate::exit::{Exit, Failure};
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
+use crate::store::{self, Origin, StateDir};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +57,12 @@ pub struct Flags {
     /// Our name as a JACK client [default: lathe]
     #[arg(long, value_name = "NAME", value_parser = parse_client_name)]
     pub client_name: Option<String>,
+    /// Where snapshots and the last state are kept [default: STATE_DIRECTORY, else the XDG state folder]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Ignore the last state: start with the rack file as it is
+    #[arg(long)]
+    pub fresh: bool,
     /// How log lines on stderr are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -93,10 +101,15 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     start_log(flags.log_format);
     seat::install_panic_hook();
     let mut signals = catch_signals().map_err(|e| Failure::new(Exit::Io, e))?;
-    let plan = load_rack(flags.rack.as_deref())?;
+    let rack = read_rack(flags.rack.as_deref())?;
     let backend = choose_backend(&flags, &settings)?;
-    let supervisor = Supervisor::start(Control::new(plan), backend).map_err(start_failure)?;
-    say_ready(&supervisor.wait_ready());
+    // The lock on the state comes before anything that another daemon could have.
+    let state = StateDir::open(flags.state_dir.as_deref()).map_err(|e| Failure::new(e.exit(), e))?;
+    let (control, origin) = restored(&state, rack, flags.fresh);
+    let supervisor = Supervisor::start(control, backend).map_err(start_failure)?;
+    let host: Handle = supervisor.shared.clone();
+    let keeper = Keeper::start(host, state.last_state()).map_err(|e| Failure::new(Exit::Io, e))?;
+    say_ready(&supervisor.wait_ready(), origin);
     for signal in signals.forever() {
         match signal {
             SIGHUP => reload(&supervisor, flags.rack.as_deref()),
@@ -105,6 +118,7 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     }
     tracing::info!("ending");
     supervisor.stop();
+    keeper.stop();
     Ok(())
 }
 
@@ -137,8 +151,32 @@ fn catch_signals() -> std::io::Result<Signals> {
     Signals::new([SIGHUP, SIGTERM, SIGINT])
 }
 
+/// A rack and the text it was read from.
+struct RackFile {
+    plan: RackPlan,
+    text: String,
+}
+
+/// Starts from the rack file and what the state directory remembers of it.
+fn restored(state: &StateDir, rack: RackFile, fresh: bool) -> (Control, Origin) {
+    let (last, refused) = state.last_state().load();
+    for (file, reason) in &refused {
+        tracing::warn!("{file} in the state directory is refused: {reason}");
+    }
+    let restored = store::restore(last.as_ref().map(|r| &r.content), fresh, &rack.text, &rack.plan);
+    for note in &restored.notes {
+        tracing::info!("state: {note}");
+    }
+    // It loaded when the state was merged, so it loads.
+    let loaded = restored.rack.as_ref().and_then(|text| rack::load(text, "last state").ok());
+    let mut control = Control::new(loaded.map_or(rack.plan, |l| l.plan));
+    control.set_file(&rack.text);
+    control.restore(&restored);
+    (control, restored.origin)
+}
+
 /// The rack from its file, or the built-in default. Warnings are logged.
-pub fn load_rack(path: Option<&Path>) -> Result<RackPlan, Failure> {
+fn read_rack(path: Option<&Path>) -> Result<RackFile, Failure> {
     let (name, text) = match path {
         Some(path) => {
             let name = path.display().to_string();
@@ -153,7 +191,8 @@ pub fn load_rack(path: Option<&Path>) -> Result<RackPlan, Failure> {
     for warning in loaded.warnings.iter() {
         tracing::warn!("{name}: {}", warning.message);
     }
-    Ok(loaded.plan)
+    // It was read as text just now, so it is text.
+    Ok(RackFile { plan: loaded.plan, text: String::from_utf8_lossy(&text).into_owned() })
 }
 
 /// Flags win over the settings; `auto` is decided here, once.
@@ -213,26 +252,33 @@ fn start_failure(error: anyhow::Error) -> Failure {
 }
 
 /// The one line on stdout. A closed pipe is not an error.
-fn say_ready(state: &State) {
+fn say_ready(state: &State, origin: Origin) {
     let State { backend, source, rate, period, latency, .. } = state;
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
         "ready backend={backend} source={source} rate={rate} period={period} latency={latency} \
-         state=none osc=off http=off"
+         state={origin} osc=off http=off"
     );
     let _ = out.flush();
 }
 
 /// Reads the rack file again. Whatever is wrong with it, what runs goes on as it is.
 fn reload(supervisor: &Supervisor, path: Option<&Path>) {
-    let plan = match load_rack(path) {
-        Ok(plan) => plan,
+    let file = match read_rack(path) {
+        Ok(file) => file,
         Err(failure) => {
             return tracing::error!("the rack was not reloaded: {}", failure.message);
         }
     };
-    let reloaded = supervisor.shared.control().reload(plan);
+    let reloaded = {
+        let mut control = supervisor.shared.control();
+        let reloaded = control.reload(file.plan);
+        if reloaded.is_ok() {
+            control.set_file(&file.text);
+        }
+        reloaded
+    };
     match reloaded {
         Ok(Reloaded::Sent(revision)) => tracing::info!(revision, "rack reloaded"),
         Ok(Reloaded::Ports) => {

@@ -59,6 +59,17 @@ impl Settings {
         })
     }
 
+    /// The value of a place that was found here.
+    pub fn value(&self, place: Place) -> f64 {
+        match place {
+            Place::Monitor(p) => self.monitor.get(p),
+            Place::Rack(Target::RackBypass) => f64::from(u8::from(self.rack.bypass)),
+            Place::Rack(Target::Param { slot, param }) => {
+                self.rack.walk().get(slot).map_or(0.0, |s| s.values.get(param))
+            }
+        }
+    }
+
     /// Sets one value that has been checked.
     pub fn set(&mut self, place: Place, value: f64) {
         match place {

@@ -23,6 +23,9 @@ pub enum Kind {
     /// Slots came, went or moved: read everything anew.
     Layout,
     Panic(bool),
+    SnapshotStored(String),
+    SnapshotRecalled(String),
+    SnapshotDeleted(String),
 }
 
 /// One change, as told to all.

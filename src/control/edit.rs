@@ -79,6 +79,8 @@ pub enum EditError {
     Build(#[from] BuildError),
     #[error("a batch holds at most {MAX_ITEMS} items, not {0}")]
     TooMany(usize),
+    #[error("a morph of {0} s is not allowed: 0 s to 600 s")]
+    Morph(f64),
     #[error("{MAX_SCHEDULED} batches wait for their frame already")]
     Schedule,
 }
@@ -98,7 +100,7 @@ pub(super) struct Scheduled {
 }
 
 /// One item, checked.
-struct Checked {
+pub(super) struct Checked {
     place: Place,
     spec: ParamSpec,
     value: f64,
@@ -117,6 +119,9 @@ impl Control {
 
     /// Makes a batch, or nothing of it.
     pub fn edit(&mut self, edit: &Edit) -> Result<Applied, EditError> {
+        if edit.items.len() > MAX_ITEMS {
+            return Err(EditError::TooMany(edit.items.len()));
+        }
         let checked = self.check(edit)?;
         let values: Vec<(String, f64)> =
             edit.items.iter().zip(&checked).map(|(i, c)| (i.address.clone(), c.value)).collect();
@@ -132,15 +137,18 @@ impl Control {
             self.scheduled.push(Scheduled { at, edit: edit.clone() });
             return Ok(Applied { revision: self.revision, values });
         }
-        self.make(edit, &checked)?;
+        let what = match edit.items.as_slice() {
+            [one] => one.address.clone(),
+            many => format!("{} values", many.len()),
+        };
+        let places: Vec<Place> = checked.iter().map(|c| c.place).collect();
+        self.leave_morph(&places);
+        self.make(edit, &checked, &what)?;
         Ok(Applied { revision: self.revision, values })
     }
 
     /// Checks every item; all errors at once.
-    fn check(&self, edit: &Edit) -> Result<Vec<Checked>, EditError> {
-        if edit.items.len() > MAX_ITEMS {
-            return Err(EditError::TooMany(edit.items.len()));
-        }
+    pub(super) fn check(&self, edit: &Edit) -> Result<Vec<Checked>, EditError> {
         let (mut checked, mut errors) = (Vec::new(), Vec::new());
         for (n, item) in edit.items.iter().enumerate() {
             match self.check_item(item) {
@@ -165,7 +173,8 @@ impl Control {
         Ok(Checked { place, spec, value })
     }
 
-    fn make(&mut self, edit: &Edit, checked: &[Checked]) -> Result<(), EditError> {
+    /// Makes a checked batch; `what` is its name in the history.
+    pub(super) fn make(&mut self, edit: &Edit, checked: &[Checked], what: &str) -> Result<(), EditError> {
         let mut wanted = self.accepted.clone();
         for c in checked {
             wanted.set(c.place, c.value);
@@ -179,8 +188,7 @@ impl Control {
         let before = std::mem::replace(&mut self.accepted, wanted);
         if checked.iter().any(|c| matches!(c.place, Place::Rack(_))) {
             let drag = (edit.items.len() == 1).then(|| edit.items[0].address.as_str());
-            let what = drag.map_or_else(|| format!("{} values", edit.items.len()), str::to_string);
-            self.history.push(before.rack, edit.client, &what, drag);
+            self.history.push(before.rack, edit.client, what, drag);
         }
         self.revision += 1;
         let told = edit.items.iter().zip(checked).map(|(i, c)| (i.address.clone(), c.value)).collect();
@@ -190,6 +198,7 @@ impl Control {
     }
 
     fn send_edit(&mut self, edit: &Edit, built: Option<lathe_core::engine::Built>) {
+        let wanted = self.wanted();
         let Some(running) = &mut self.running else { return };
         match built {
             Some(_) if running.installing => running.pending = true,
@@ -202,13 +211,11 @@ impl Control {
             When::Now => 0,
             When::At(frame) => frame,
         };
-        let writes = moves::writes(&running.sent, &self.accepted, &running.spec, &ramps);
+        let writes = moves::writes(&running.sent, &wanted, &running.spec, &ramps);
         if running.send(writes, self.revision, at) {
             running.behind = false;
-            running.sent.monitor = self.accepted.monitor.clone();
-            let pending = running.pending;
-            moves::copy_values(&self.accepted.rack, &mut running.sent.rack);
-            running.pending = pending;
+            running.sent.monitor = wanted.monitor.clone();
+            moves::copy_values(&wanted.rack, &mut running.sent.rack);
         } else {
             running.behind = true;
         }

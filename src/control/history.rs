@@ -86,6 +86,7 @@ impl Control {
             Some(r) => Some(build(&step.rack, r.spec.sample_rate)?),
             None => None,
         };
+        self.morph = None;
         let before = std::mem::replace(&mut self.accepted.rack, step.rack);
         let changed = differences(&before, &self.accepted.rack);
         let (from, to) = ends(&mut self.history);

@@ -13,15 +13,19 @@
 //! | [`edit`] | a batch of sets: checked whole, then made |
 //! | [`history`] | undo and redo |
 //! | [`change`] | what everyone is told |
+//! | [`recall`] | many values as one change, at once or as a morph |
+//! | [`snapshots`] | snapshots of the running rack |
+//! | [`keeper`] | keeps the last state on the disk |
 //! | [`host`] | what a transport holds |
-//! | [`snapshots`] | storing and recalling, as transports see it |
 
 pub mod address;
 pub mod change;
 pub mod edit;
 pub mod history;
 pub mod host;
+pub mod keeper;
 mod moves;
+pub mod recall;
 pub mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -79,6 +83,13 @@ pub struct Control {
     history: history::History,
     changes: change::Changes,
     scheduled: Vec<edit::Scheduled>,
+    morph: Option<recall::Morph>,
+    /// Latched silence; the engine's flag follows it.
+    panicked: bool,
+    /// The text of the rack file that was read last.
+    file: String,
+    /// The running rack as text, if it is another than the file's.
+    loaded: Option<String>,
 }
 
 impl Control {
@@ -91,7 +102,41 @@ impl Control {
             history: history::History::default(),
             changes: change::Changes::default(),
             scheduled: Vec::new(),
+            morph: None,
+            panicked: false,
+            file: String::new(),
+            loaded: None,
         }
+    }
+
+    /// Remembers the text of the rack file that the accepted rack was read from.
+    pub fn set_file(&mut self, text: &str) {
+        self.file = text.to_string();
+        self.loaded = None;
+    }
+
+    /// Starts from what a state directory remembers: values that are allowed, panic and the revision.
+    pub fn restore(&mut self, restored: &crate::store::Restored) {
+        for (address, value) in restored.values.iter().chain(&restored.monitor) {
+            if let Ok((place, spec, _)) = self.accepted.find(address)
+                && let Ok(value) = spec.check(*value)
+            {
+                self.accepted.set(place, value);
+            }
+        }
+        self.panicked = restored.panic;
+        self.revision = restored.revision;
+        self.loaded = restored.rack.clone();
+    }
+
+    /// Tells everyone of something that changes no value.
+    pub fn tell(&mut self, client: Client, kind: Kind) {
+        self.changes.tell(self.revision, client, kind);
+    }
+
+    /// Changes whenever the last state does.
+    fn stamp(&self) -> u64 {
+        self.revision
     }
 
     /// The rack as last accepted, with its values.
@@ -118,10 +163,8 @@ impl Control {
         let built = build(&self.accepted.rack, sample_rate)?;
         self.revision += 1;
         let (link, audio) = link();
-        if let Some(earlier) = self.status() {
-            // Panic is latched through every rebuild.
-            link.status.panic.store(earlier.panic.load(Relaxed), Relaxed);
-        }
+        // Panic is latched through every rebuild.
+        link.status.panic.store(self.panicked, Relaxed);
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
         let behind = monitor != self.accepted.monitor;
         let sent = Settings { rack: self.accepted.rack.clone(), monitor };
@@ -143,6 +186,7 @@ impl Control {
         };
         let before = std::mem::replace(&mut self.accepted.rack, rack);
         let changed = change::differences(&before, &self.accepted.rack);
+        self.morph = None;
         self.history.push(before, client, what, None);
         Ok(self.adopt(built, client, changed))
     }
@@ -170,6 +214,12 @@ impl Control {
     /// Takes home what has come home and sends what waits. Call it every few milliseconds.
     pub fn tick(&mut self) {
         self.release_scheduled();
+        let morphing = self.morph_is_due();
+        let wanted = if morphing || self.running.as_ref().is_some_and(|r| r.behind) {
+            Some(self.wanted())
+        } else {
+            None
+        };
         let Some(running) = &mut self.running else { return };
         for event in running.link.collect() {
             if let Event::Installed(_) = event {
@@ -184,8 +234,8 @@ impl Control {
             {
                 running.install(&self.accepted, built, self.revision);
             }
-        } else if running.behind {
-            running.catch_up(&self.accepted, self.revision, 0);
+        } else if let Some(wanted) = wanted {
+            running.catch_up(&wanted, self.revision, 0);
         }
     }
 
@@ -203,6 +253,7 @@ impl Control {
 
     /// Latched silence at main, or its end.
     pub fn set_panic(&mut self, on: bool, client: Client) {
+        self.panicked = on;
         if let Some(status) = self.status() {
             status.panic.store(on, Relaxed);
         }
@@ -215,7 +266,7 @@ impl Control {
     }
 
     pub fn panic(&self) -> bool {
-        self.status().is_some_and(|s| s.panic.load(Relaxed))
+        self.panicked
     }
 
     /// A receiver of every change from now on.

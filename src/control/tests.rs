@@ -193,3 +193,119 @@ fn a_new_engine_starts_from_what_was_accepted() {
     assert_eq!(*y.last().unwrap(), 0.25, "bypassed");
     assert!(control.is_settled());
 }
+
+/// A host without a driver: the test runs the engine.
+struct Bench(std::sync::Mutex<Control>);
+
+impl Host for Bench {
+    fn control(&self) -> std::sync::MutexGuard<'_, Control> {
+        self.0.lock().unwrap()
+    }
+    fn audio(&self) -> AudioState {
+        AudioState { audible: true, rate: 48_000, period: 64, ..AudioState::default() }
+    }
+    fn reopen(&self) {}
+}
+
+fn bench() -> (Arc<Bench>, Periods) {
+    let (control, periods) = started();
+    (Arc::new(Bench(std::sync::Mutex::new(control))), periods)
+}
+
+fn library(host: &Arc<Bench>, dir: &std::path::Path) -> snapshots::Library {
+    let state = crate::store::StateDir::open(Some(dir)).unwrap();
+    let store = state.snapshots().unwrap();
+    snapshots::Library::new(host.clone(), store)
+}
+
+#[test]
+fn a_snapshot_comes_back_as_one_change_and_leaves_the_monitor_alone() {
+    use snapshots::{SnapshotError, Snapshots};
+    let dir = tempfile::tempdir().unwrap();
+    let (host, mut periods) = bench();
+    let library = library(&host, dir.path());
+    let set = |address: &str, value: f64| {
+        host.control().edit(&edit(vec![item(address, value)])).unwrap();
+    };
+    set("a/trim", -6.0);
+    set("bands/slope", 1.0);
+    set("rack/bypass", 1.0);
+    library.create("Verse", "loud", "me", Client(1)).unwrap();
+    for (address, value) in
+        [("a/trim", 3.0), ("bands/slope", 0.0), ("rack/bypass", 0.0), ("monitor/level", -12.0)]
+    {
+        set(address, value);
+    }
+    let steps = host.control().history().steps().count();
+    let changes = host.control().subscribe();
+    let revision = library.recall("Verse", 0.0, Client(2)).unwrap();
+    assert_eq!(changes.next().unwrap().revision, revision, "one change");
+    let now = |address: &str| host.control().get(address).unwrap().1;
+    assert_eq!((now("a/trim"), now("bands/slope"), now("rack/bypass")), (-6.0, 1.0, 1.0));
+    assert_eq!(now("monitor/level"), -12.0);
+    assert_eq!(host.control().history().steps().count(), steps + 1);
+    run(&mut host.control(), &mut periods, 4000);
+    assert!(host.control().is_settled() && host.control().is_applied(revision));
+    let missing = library.recall("Verze", 0.0, Client(1));
+    let Err(SnapshotError::NotFound { hint, .. }) = &missing else { panic!("{missing:?}") };
+    assert!(hint.contains("Verse"), "{hint}");
+    let mut other = plan();
+    other.slots.remove(0);
+    host.control().reload(other).unwrap();
+    let Err(SnapshotError::Layout(differences)) = library.recall("Verse", 0.0, Client(1)) else { panic!() };
+    assert!(differences.iter().any(|d| d.contains("a/trim")), "{differences:?}");
+    assert_eq!(library.current().as_deref(), Some("Verse"));
+    library.delete("Verse", Client(1)).unwrap();
+    assert!(library.list().is_empty());
+}
+
+#[test]
+fn a_morph_travels_along_the_scales_and_arrives_exactly() {
+    let (mut control, mut periods) = started();
+    let values = [("a/trim", -20.0), ("eq/band1/freq", 4000.0), ("eq/band1/gain", -6.0)];
+    let to = values.iter().map(|(a, v)| (a.to_string(), *v)).collect();
+    let revision = control.recall(&to, 0.3, Client(1), "recall").unwrap();
+    assert_eq!(value(&control, "eq/band1/freq"), 4000.0, "accepted at once");
+    let halfway = control.wanted();
+    let (_, spec, freq) = halfway.find("eq/band1/freq").unwrap();
+    assert!(freq < 1500.0 && freq >= spec.default, "{freq} Hz at the start of the way");
+    let begun = std::time::Instant::now();
+    let mut steps = std::collections::BTreeSet::new();
+    while begun.elapsed().as_secs_f64() < 0.5 {
+        run(&mut control, &mut periods, 4);
+        steps.insert(control.wanted().find("eq/band1/freq").unwrap().2.to_bits());
+        std::thread::sleep(std::time::Duration::from_millis(4));
+    }
+    assert!(steps.len() > 5, "{} steps on the way", steps.len());
+    run(&mut control, &mut periods, 200);
+    assert!(control.is_settled() && control.is_applied(revision));
+    assert_eq!(control.running.as_ref().unwrap().sent.rack, *control.plan());
+    assert!(control.recall(&to, f64::NAN, Client(1), "recall").is_err());
+}
+
+#[test]
+fn the_last_state_survives_a_restart_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = crate::store::StateDir::open(Some(dir.path())).unwrap();
+    let (host, _periods) = bench();
+    host.control().set_file(RACK);
+    let keeper = keeper::Keeper::start(host.clone(), state.last_state()).unwrap();
+    let wanted = [("a/trim", -0.1 - 0.2), ("eq/band3/freq", 1234.567_890_123), ("monitor/level", -3.3)];
+    host.control().edit(&edit(wanted.iter().map(|(a, v)| item(a, *v)).collect())).unwrap();
+    host.control().set_panic(true, Client(1));
+    let revision = host.control().revision();
+    keeper.stop();
+    let (read, refused) = state.last_state().load();
+    assert!(refused.is_empty());
+    let restored = crate::store::restore(read.as_ref().map(|r| &r.content), false, RACK, &plan());
+    assert_eq!(restored.origin, crate::store::Origin::Restored);
+    let mut again = Control::new(plan());
+    again.restore(&restored);
+    assert!(again.panic());
+    assert_eq!(again.revision(), revision);
+    for (address, value) in wanted {
+        assert_eq!(again.get(address).unwrap().1.to_bits(), value.to_bits(), "{address}");
+    }
+    again.start(48_000).unwrap();
+    assert!(again.status().unwrap().panic.load(Relaxed), "latched through a restart");
+}

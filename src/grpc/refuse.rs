@@ -102,6 +102,7 @@ pub fn edit(request: &Edit, error: &EditError) -> Status {
         }
         EditError::Build(e) => build(e),
         EditError::TooMany(_) => exhausted("items", error),
+        EditError::Morph(_) => field("morph_seconds", error),
         EditError::Schedule => exhausted("scheduled batches", error),
     }
 }
@@ -169,6 +170,7 @@ pub fn snapshot(error: &SnapshotError) -> Status {
             }
             status(Code::FailedPrecondition, &error.to_string(), details)
         }
+        SnapshotError::Refused(why) => precondition("REFUSED", "rack", why),
         SnapshotError::Store(_) => status(Code::Unavailable, &error.to_string(), details("STORE")),
         SnapshotError::Disabled => precondition("DISABLED", "snapshots", error),
     }

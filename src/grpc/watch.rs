@@ -108,10 +108,14 @@ impl Watcher {
     }
 
     async fn change(&mut self, change: &Change) -> bool {
-        if change.revision <= self.told {
+        let in_sound = matches!(change.kind, Kind::Layout | Kind::Values(_) | Kind::Panic(_));
+        if in_sound && change.revision <= self.told {
             return true; // it is in a full state that was told
         }
         let told = match &change.kind {
+            Kind::SnapshotStored(name) => snapshot(v1::SnapshotAction::Stored, name),
+            Kind::SnapshotRecalled(name) => snapshot(v1::SnapshotAction::Recalled, name),
+            Kind::SnapshotDeleted(name) => snapshot(v1::SnapshotAction::Deleted, name),
             Kind::Layout => {
                 let Some(full) = self.now().await else { return false };
                 return self.full(full, change.client, 0).await;
@@ -127,9 +131,14 @@ impl Watcher {
                 v1::watch_rack_response::Change::Values(v1::ChangedValues { values: last })
             }
         };
-        self.told = change.revision;
+        self.told = self.told.max(change.revision);
         let (revision, client) = (change.revision, change.client.0);
         let answer = v1::WatchRackResponse { revision, client, lost: 0, change: Some(told) };
         tell(&self.to, &mut self.closing, answer).await
     }
+}
+
+fn snapshot(action: v1::SnapshotAction, name: &str) -> v1::watch_rack_response::Change {
+    let (action, name) = (action.into(), name.to_string());
+    v1::watch_rack_response::Change::Snapshot(v1::ChangedSnapshot { action, name })
 }

@@ -28,7 +28,7 @@ fn ready_on_the_clock_and_gone_on_term() {
     let mut daemon = Lathed::start(&["--backend", "clock", "--rack", GAIN]);
     println!("start to ready on the clock: {} ms", daemon.start_to_ready.as_millis());
     let expected =
-        "ready backend=clock source=demo rate=48000 period=256 latency=0 state=none osc=off http=off";
+        "ready backend=clock source=demo rate=48000 period=256 latency=0 state=file osc=off http=off";
     assert_eq!(daemon.stdout(), [expected]);
     let end = Instant::now();
     daemon.signal("TERM");
@@ -151,4 +151,36 @@ fn help_has_examples_and_logs_can_be_json() {
     for line in log {
         serde_json::from_str::<serde_json::Value>(&line).unwrap_or_else(|e| panic!("{line}: {e}"));
     }
+}
+
+/// What a restart finds, by the state directory and the rack file.
+#[test]
+fn the_state_is_restored_merged_or_left_and_belongs_to_one_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let rack = dir.path().join("rack.toml");
+    let state = dir.path().join("state");
+    std::fs::copy(GAIN, &rack).unwrap();
+    let args = ["--rack", rack.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    let run = |more: &[&str], expected: &str| {
+        let mut all = args.to_vec();
+        all.extend(["--backend", "clock"]);
+        all.extend(more);
+        let mut daemon = Lathed::start(&all);
+        assert_eq!(daemon.ready("state"), expected, "{more:?}");
+        daemon.signal("TERM");
+        assert!(daemon.wait(Duration::from_secs(5)).success());
+    };
+    run(&[], "file");
+    run(&[], "restored");
+    let text = std::fs::read_to_string(&rack).unwrap();
+    std::fs::write(&rack, format!("{text}\n# another line\n")).unwrap();
+    run(&[], "merged");
+    run(&[], "restored");
+    run(&["--fresh"], "file");
+    let first = Lathed::start(&args);
+    let second = Lathed::command(&args).output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(69), "{said}");
+    assert!(said.contains("in use by another lathed") && said.contains("--state-dir"), "{said}");
+    drop(first);
 }

@@ -99,7 +99,7 @@ fn ports_and_ready_line_are_as_promised() {
     println!("start to ready on JACK: {} ms", daemon.start_to_ready.as_millis());
     let line = daemon.stdout();
     let expected =
-        "ready backend=jack source=jack rate=48000 period=256 latency=0 state=none osc=off http=off";
+        "ready backend=jack source=jack rate=48000 period=256 latency=0 state=file osc=off http=off";
     assert_eq!(line, [expected]);
     let ports = server.lsp(&[]).unwrap();
     for name in ["in_L", "in_R", "out_L", "out_R", "monitor_L", "monitor_R"] {

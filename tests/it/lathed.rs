@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,12 @@ impl Lathed {
     pub fn command(args: &[&str]) -> Command {
         let mut c = Command::new(env!("CARGO_BIN_EXE_lathed"));
         c.args(args).env("JACK_NO_START_SERVER", "1").stdin(Stdio::null());
-        c.env_remove("LATHE_LOG");
+        c.env_remove("LATHE_LOG").env_remove("STATE_DIRECTORY");
+        // A state of its own: one directory, one daemon.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let state = format!("{}/state-{}-{number}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        c.env("XDG_STATE_HOME", state);
         c
     }
 

@@ -66,7 +66,7 @@ impl Points {
         let mut lowest = 5.0;
         let mut tau = 0.0f64;
         for (point, f) in coef.iter_mut().zip(freqs) {
-            lowest = f.clamp(lowest, 0.45 * rate);
+            lowest = f.max(lowest).min(0.45 * rate);
             for (c, q) in point.iter_mut().zip(slope.qs()) {
                 *c = Coef::new(lowest, *q, rate);
                 tau = tau.max(2.0 * q / (2.0 * std::f64::consts::PI * lowest));

@@ -7,59 +7,82 @@
 
 use super::QUANTUM;
 
+/// A quintic in u = position / length, constant first.
+#[derive(Clone, Copy, Debug)]
+struct Curve {
+    c: [f64; 6],
+    len: u32,
+}
+
+impl Curve {
+    const NONE: Curve = Curve { c: [0.0; 6], len: 0 };
+
+    /// From `from` with velocity and acceleration (per frame) to `to` at rest.
+    fn new(from: f64, velocity: f64, acceleration: f64, to: f64, len: u32) -> Self {
+        let n = f64::from(len);
+        let (d, v, a) = (to - from, velocity * n, acceleration * n * n);
+        let c3 = 10.0 * d - 6.0 * v - 1.5 * a;
+        let c4 = -15.0 * d + 8.0 * v + 1.5 * a;
+        Curve { c: [from, v, 0.5 * a, c3, c4, 6.0 * d - 3.0 * v - 0.5 * a], len }
+    }
+
+    #[inline(always)]
+    fn at(&self, pos: u32) -> f64 {
+        let (u, c) = (f64::from(pos) / f64::from(self.len), &self.c);
+        c[0] + u * (c[1] + u * (c[2] + u * (c[3] + u * (c[4] + u * c[5]))))
+    }
+
+    /// Velocity and acceleration per frame; none once it has ended.
+    fn motion(&self, pos: u32) -> (f64, f64) {
+        if pos >= self.len {
+            return (0.0, 0.0);
+        }
+        let n = f64::from(self.len);
+        let (u, c) = (f64::from(pos) / n, &self.c);
+        let v = c[1] + u * (2.0 * c[2] + u * (3.0 * c[3] + u * (4.0 * c[4] + u * 5.0 * c[5])));
+        let a = 2.0 * c[2] + u * (6.0 * c[3] + u * (12.0 * c[4] + u * 20.0 * c[5]));
+        (v / n, a / (n * n))
+    }
+}
+
 /// A value under way to a target. All times are frames.
+///
+/// Two curves are added: the way from rest to the target, and the stopping of the motion it was found
+/// in, which takes no longer than the ramp that was under way, so that a long ramp cannot carry the old
+/// velocity far past both ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Quintic {
-    /// Value where it stands now; the target once `pos == len`.
+    /// Value where it stands now; the target once `pos == way.len`.
     value: f64,
     target: f64,
-    /// Polynomial in u = position / length, constant first.
-    c: [f64; 6],
+    way: Curve,
+    stop: Curve,
     pos: u32,
-    len: u32,
 }
 
 impl Quintic {
     pub const fn at(value: f64) -> Self {
-        Quintic { value, target: value, c: [0.0; 6], pos: 0, len: 0 }
+        Quintic { value, target: value, way: Curve::NONE, stop: Curve::NONE, pos: 0 }
     }
 
     /// Sets out for `target`, to arrive after `frames` (0: at once). Audio thread.
     pub fn go(&mut self, target: f64, frames: u32) {
-        let n = f64::from(frames);
-        let (v0, v1, a) = if self.is_moving() {
-            let m = f64::from(self.len);
-            let u = f64::from(self.pos) / m;
-            let c = &self.c;
-            let vel = c[1] + u * (2.0 * c[2] + u * (3.0 * c[3] + u * (4.0 * c[4] + u * 5.0 * c[5])));
-            let acc = 2.0 * c[2] + u * (6.0 * c[3] + u * (12.0 * c[4] + u * 20.0 * c[5]));
-            (self.value, vel * n / m, acc * (n / m) * (n / m))
-        } else {
-            (self.value, 0.0, 0.0)
-        };
+        let under_way = if self.is_moving() { self.way.len } else { 0 };
+        let (v, a) = self.way.motion(self.pos);
+        let (w, b) = self.stop.motion(self.pos);
         self.target = target;
         self.pos = 0;
-        self.len = frames;
-        if frames == 0 {
+        if frames == 0 || (target == self.value && under_way == 0) {
             self.value = target;
+            (self.way, self.stop) = (Curve::NONE, Curve::NONE);
             return;
         }
-        let d = target - v0;
-        self.c = [
-            v0,
-            v1,
-            0.5 * a,
-            10.0 * d - 6.0 * v1 - 1.5 * a,
-            -15.0 * d + 8.0 * v1 + 1.5 * a,
-            6.0 * d - 3.0 * v1 - 0.5 * a,
-        ];
-        if d == 0.0 && v1 == 0.0 && a == 0.0 {
-            self.pos = self.len;
-        }
+        self.way = Curve::new(self.value, 0.0, 0.0, target, frames);
+        self.stop = Curve::new(0.0, v + w, a + b, 0.0, under_way.min(frames));
     }
 
     pub fn is_moving(&self) -> bool {
-        self.pos < self.len
+        self.pos < self.way.len
     }
 
     pub fn value(&self) -> f64 {
@@ -72,14 +95,13 @@ impl Quintic {
 
     /// The next frame's value; the first frame after [`go`](Self::go) already moves. Audio thread.
     pub fn next_frame(&mut self) -> f64 {
-        if self.pos < self.len {
+        if self.pos < self.way.len {
             self.pos += 1;
-            self.value = if self.pos == self.len {
+            self.value = if self.pos == self.way.len {
                 self.target
             } else {
-                let u = f64::from(self.pos) / f64::from(self.len);
-                let c = &self.c;
-                c[0] + u * (c[1] + u * (c[2] + u * (c[3] + u * (c[4] + u * c[5]))))
+                let stop = if self.pos < self.stop.len { self.stop.at(self.pos) } else { 0.0 };
+                self.way.at(self.pos) + stop
             };
         }
         self.value
@@ -113,6 +135,21 @@ mod tests {
         }
         assert_eq!(last, 1.0);
         assert!(!q.is_moving());
+    }
+
+    /// A retargeted value goes little beyond where it was going, however long the new ramp is.
+    #[test]
+    fn a_new_target_is_not_overshot() {
+        for (frames, to) in [(5_280, -60.0), (48_000, 0.0), (480_000, 0.0), (960, 0.0)] {
+            let mut q = Quintic::at(0.0);
+            q.go(6.0, 960);
+            (0..256).for_each(|_| _ = q.next_frame());
+            q.go(to, frames);
+            let peak = (0..frames).map(|_| q.next_frame()).fold(f64::MIN, f64::max);
+            println!("0 to 6, then {to} in {frames} frames: highest {peak:.2}");
+            assert!(peak < 3.0, "{peak} on the way to {to}");
+            assert_eq!(q.value(), to);
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ use crate::units::{AnyKind, Format, Glides, Layout, Notes, Readings, Refusal, Sl
 /// A rack that cannot be built although its file is well formed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BuildError {
+    #[error("a sample rate of {0} Hz is not allowed: 8000 Hz to 768000 Hz")]
+    Rate(u32),
     #[error("slot \"{slot}\": {refusal}")]
     Refused { slot: String, refusal: Refusal },
     #[error(
@@ -42,6 +44,9 @@ pub struct Built {
 
 /// Builds `plan` for `sample_rate` in Hz.
 pub fn build(plan: &RackPlan, sample_rate: u32) -> Result<Built, BuildError> {
+    if !RATES.contains(&sample_rate) {
+        return Err(BuildError::Rate(sample_rate));
+    }
     let mut b = Builder::new(plan, sample_rate);
     let wet = b.serial(&plan.slots, MAIN, &plan.layout)?;
     let wet = b.pad(plan, wet)?;
@@ -66,6 +71,9 @@ pub fn design_slot(
 }
 
 const MAIN: usize = 0;
+
+/// Sample rates that a rack can be built for, in Hz.
+pub const RATES: std::ops::RangeInclusive<u32> = 8_000..=768_000;
 
 fn crossover_design(slot: &SlotPlan, bands: usize, format: &Format) -> (Points, Slope, f64) {
     let slope = if slot.values.choice(SLOPE_INDEX) == 1 { Slope::Lr8 } else { Slope::Lr4 };
@@ -257,7 +265,7 @@ impl Builder {
         let wet = self.step(key, ends, &[(channels, latency)], index, 0.0, op);
         let dry = self.delayed(&format!("{}|dry", slot.id), index, input, latency);
         let op = Op::Blend(SlotOp::of_table(slot.table.len()));
-        let key = format!("{}|blend|{ids:?}|{}", slot.id, layout_key(format));
+        let key = format!("{}|blend|{}|{ids:?}|{}", slot.id, kind.symbol(), layout_key(format));
         Ok(self.step(key, vec![dry, wet], &[(channels, latency)], index, 0.0, op))
     }
 

@@ -52,13 +52,19 @@ impl Engine {
             swap: None,
             waiting: Vec::with_capacity(MAX_WAITING),
             taps: Vec::with_capacity(MAX_TAPS),
-            fade: MainFade::new(built.spec.sample_rate),
+            fade: MainFade::new(built.spec.sample_rate, link.status.panic.load(Relaxed)),
             monitor: Monitor::new(&built.spec.layout),
             frame: 0,
             inputs: built.spec.inputs.clone(),
             sample_rate: built.spec.sample_rate,
             link,
         }
+    }
+
+    /// Control side, while no driver runs it. Main begins in silence and fades in, as when a driver takes
+    /// over in the middle of a programme.
+    pub fn fade_in(&mut self) {
+        self.fade.begin_silent();
     }
 
     /// Channels of main in and out.
@@ -170,11 +176,12 @@ impl Engine {
         self.swap = Some(swap);
     }
 
-    /// The first tap of the point comes home as the command's event, the others are counted like commands.
+    /// The tap came as a box of its own and goes home; the command itself has none.
     fn disarm(&mut self, point: TapPoint) {
         match self.taps.iter().position(|t| t.point == point) {
             Some(i) => {
-                let tap = self.taps.swap_remove(i);
+                let tap = self.taps.remove(i);
+                self.link.done();
                 self.link.home(Event::Disarmed(tap));
             }
             None => self.link.home(Event::Refused(Command::Disarm(point))),

@@ -49,7 +49,7 @@ pub enum Command {
     Install(Box<Install>),
     /// Starts copying audio at a point.
     Arm(Box<Tap>),
-    /// Stops every tap of this point; each comes home.
+    /// Stops the tap of this point that was armed first; it comes home.
     Disarm(TapPoint),
 }
 
@@ -135,6 +135,11 @@ impl AudioLink {
             // Cannot happen while every box is counted; leaking beats freeing here.
             std::mem::forget(event);
         }
+    }
+
+    /// Audio thread. A command taken that had no box: nothing goes home for it.
+    pub fn done(&mut self) {
+        self.with_us = self.with_us.saturating_sub(1);
     }
 
     /// Audio thread.

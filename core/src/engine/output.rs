@@ -43,8 +43,15 @@ pub struct MainFade {
 }
 
 impl MainFade {
-    pub fn new(sample_rate: u32) -> Self {
-        MainFade { level: Quintic::at(1.0), sample_rate, weights: SILENCE }
+    /// `silent`: main begins in silence.
+    pub fn new(sample_rate: u32, silent: bool) -> Self {
+        let level = Quintic::at(if silent { 0.0 } else { 1.0 });
+        MainFade { level, sample_rate, weights: SILENCE }
+    }
+
+    /// Begins in silence and fades in, unless there is a reason for silence.
+    pub fn begin_silent(&mut self) {
+        self.level = Quintic::at(0.0);
     }
 
     /// True if main is silent and stays so.
@@ -66,7 +73,7 @@ impl MainFade {
         if self.level.quantum(&mut self.weights) {
             for c in main.iter_mut() {
                 for (x, w) in c.iter_mut().zip(&self.weights) {
-                    *x *= w;
+                    *x *= w.clamp(0.0, 1.0);
                 }
             }
         } else if self.level.value() == 0.0 {

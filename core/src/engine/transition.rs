@@ -93,7 +93,7 @@ fn slots(old: &ChainSpec, new: &ChainSpec, partner: &HashMap<usize, usize>) -> B
         .iter()
         .filter_map(|(j, i)| Some((old.steps[*i].slot?.0 as usize, new.steps[*j].slot?.0 as usize)))
         .filter(|&(i, j)| old.slots[i].id == new.slots[j].id)
-        .filter(|&(i, j)| old.slots[i].table.len() == new.slots[j].table.len())
+        .filter(|&(i, j)| old.slots[i].table.same_symbols(&new.slots[j].table))
         .collect();
     pairs.sort_unstable();
     pairs.dedup();

@@ -71,6 +71,11 @@ impl ParamTable {
         self.specs.iter().enumerate().map(|(i, s)| (ParamIndex(i as u16), s))
     }
 
+    /// True if both have the same parameters in the same order: values of one fit the other.
+    pub fn same_symbols(&self, other: &ParamTable) -> bool {
+        self.len() == other.len() && self.specs.iter().zip(&other.specs).all(|(a, b)| a.symbol == b.symbol)
+    }
+
     pub fn find(&self, symbol: &str) -> Option<ParamIndex> {
         self.specs.iter().position(|s| s.symbol == symbol).map(|i| ParamIndex(i as u16))
     }

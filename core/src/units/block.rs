@@ -81,6 +81,10 @@ impl Glide {
         if self.log { libm::log(v) } else { v }
     }
 
+    fn arrive(&self, x: f64) -> f64 {
+        if self.log { libm::exp(x) } else { x }
+    }
+
     /// Audio thread. Works out the values of the coming quantum.
     fn advance(&mut self) {
         self.moving = false;
@@ -91,8 +95,9 @@ impl Glide {
         for i in 0..QUANTUM {
             if let Some(p) = self.pending.filter(|p| p.at <= i) {
                 self.pending = None;
-                self.target = p.to;
-                self.quintic.go(self.travel(p.to), p.frames);
+                let to = self.travel(p.to).clamp(self.bounds.0, self.bounds.1);
+                self.target = if to == self.travel(p.to) { p.to } else { self.arrive(to) };
+                self.quintic.go(to, p.frames);
             }
             let settled = !self.quintic.is_moving();
             let x = self.quintic.next_frame().clamp(self.bounds.0, self.bounds.1);

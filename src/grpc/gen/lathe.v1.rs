@@ -138,7 +138,7 @@ pub struct Rack {
     /// What the rack file calls it; may be empty.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// `stereo`, `5.1`, or channel names joined by spaces.
+    /// `stereo`, `5.1`, or channel names joined by `+`.
     #[prost(string, tag = "3")]
     pub layout: ::prost::alloc::string::String,
     /// Channel names in port order: `L`, `R`.
@@ -285,7 +285,7 @@ pub struct WatchRackResponse {
     #[prost(uint64, tag = "3")]
     pub lost: u64,
     /// What changed.
-    #[prost(oneof = "watch_rack_response::Change", tags = "4, 5, 6")]
+    #[prost(oneof = "watch_rack_response::Change", tags = "4, 5, 6, 7")]
     pub change: ::core::option::Option<watch_rack_response::Change>,
 }
 /// Nested message and enum types in `WatchRackResponse`.
@@ -302,7 +302,20 @@ pub mod watch_rack_response {
         /// Panic began or ended.
         #[prost(bool, tag = "6")]
         Panic(bool),
+        /// A snapshot was stored, recalled or deleted. The values of a recall come by themselves.
+        #[prost(message, tag = "7")]
+        Snapshot(super::ChangedSnapshot),
     }
+}
+/// A snapshot that something happened to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangedSnapshot {
+    /// What happened.
+    #[prost(enumeration = "SnapshotAction", tag = "1")]
+    pub action: i32,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
 }
 /// Values of one change.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -565,6 +578,43 @@ impl ParamChange {
             "PARAM_CHANGE_GLIDE" => Some(Self::Glide),
             "PARAM_CHANGE_DESIGNED" => Some(Self::Designed),
             "PARAM_CHANGE_STRUCTURAL" => Some(Self::Structural),
+            _ => None,
+        }
+    }
+}
+/// What happened to a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SnapshotAction {
+    /// Not said.
+    Unspecified = 0,
+    /// It has a new version, or is new.
+    Stored = 1,
+    /// It is in the running rack, or on its way there.
+    Recalled = 2,
+    /// It is gone.
+    Deleted = 3,
+}
+impl SnapshotAction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SNAPSHOT_ACTION_UNSPECIFIED",
+            Self::Stored => "SNAPSHOT_ACTION_STORED",
+            Self::Recalled => "SNAPSHOT_ACTION_RECALLED",
+            Self::Deleted => "SNAPSHOT_ACTION_DELETED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SNAPSHOT_ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "SNAPSHOT_ACTION_STORED" => Some(Self::Stored),
+            "SNAPSHOT_ACTION_RECALLED" => Some(Self::Recalled),
+            "SNAPSHOT_ACTION_DELETED" => Some(Self::Deleted),
             _ => None,
         }
     }
@@ -2458,7 +2508,7 @@ pub mod snapshot_service_server {
 /// What to read and how often.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchMetersRequest {
-    /// Readings per second, 0 to 60; 0 means 10.
+    /// Readings per second, 1 to 60; 0 means 10.
     #[prost(double, tag = "1")]
     pub hz: f64,
     /// `in`, `out`, `monitor`, `<slot>/in`, `<slot>/out`; none means `out`.
@@ -2483,10 +2533,10 @@ pub struct WatchMetersResponse {
     /// Somebody can hear it.
     #[prost(bool, tag = "4")]
     pub audible: bool,
-    /// In the order asked for.
+    /// In the order asked for, without those whose slot is not there; none while nobody can hear it.
     #[prost(message, repeated, tag = "5")]
     pub taps: ::prost::alloc::vec::Vec<TapReadings>,
-    /// In the order of the rack.
+    /// In the order of the rack; none while nobody can hear it.
     #[prost(message, repeated, tag = "6")]
     pub slots: ::prost::alloc::vec::Vec<SlotReadings>,
     /// How busy the audio thread is.
@@ -2577,10 +2627,10 @@ pub struct SlotReadings {
 /// How busy the audio thread is.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Load {
-    /// Share of the period used by the last one, 0 to 1 and above.
+    /// The worst period since your last reading, as a share of its time, 0 to 1; a late one is 1.
     #[prost(double, tag = "1")]
     pub dsp_load: f64,
-    /// The same, averaged.
+    /// Mean of the same periods.
     #[prost(double, tag = "2")]
     pub mean_load: f64,
     /// Periods that came too late, since the start.
@@ -2589,7 +2639,7 @@ pub struct Load {
     /// Periods since the start.
     #[prost(uint64, tag = "4")]
     pub periods: u64,
-    /// Periods by load, in 32 steps.
+    /// Periods since the start by their share, in 32 equal steps; late ones are in the last.
     #[prost(uint64, repeated, tag = "5")]
     pub histogram: ::prost::alloc::vec::Vec<u64>,
 }
