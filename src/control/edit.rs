@@ -7,7 +7,7 @@ use lathe_core::rack::address::AddressError;
 
 use super::address::{Control as Line, Place};
 use super::change::{Client, Kind};
-use super::{Control, moves};
+use super::Control;
 
 /// A value as a client gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +50,10 @@ pub struct Edit {
 /// What a batch came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
-    /// The revision that holds it; the current one for a check.
+    /// The revision that holds it; the current one for a check and for a batch that waits for its frame.
     pub revision: u64,
+    /// It waits for its frame.
+    pub scheduled: bool,
     /// Address and value of every item, in real units, as accepted.
     pub values: Vec<(String, f64)>,
 }
@@ -99,6 +101,14 @@ pub(super) struct Scheduled {
     edit: Edit,
 }
 
+impl Scheduled {
+    /// The engine counts its frames anew: `counted` of the old ones are over.
+    pub(super) fn shift(&mut self, counted: Frame) {
+        self.at = self.at.saturating_sub(counted);
+        self.edit.when = When::At(self.at);
+    }
+}
+
 /// One item, checked.
 pub(super) struct Checked {
     place: Place,
@@ -126,7 +136,7 @@ impl Control {
         let values: Vec<(String, f64)> =
             edit.items.iter().zip(&checked).map(|(i, c)| (i.address.clone(), c.value)).collect();
         if edit.validate_only {
-            return Ok(Applied { revision: self.revision, values });
+            return Ok(Applied { revision: self.revision, scheduled: false, values });
         }
         if let When::At(at) = edit.when
             && self.is_early(at)
@@ -135,7 +145,7 @@ impl Control {
                 return Err(EditError::Schedule);
             }
             self.scheduled.push(Scheduled { at, edit: edit.clone() });
-            return Ok(Applied { revision: self.revision, values });
+            return Ok(Applied { revision: self.revision, scheduled: true, values });
         }
         let what = match edit.items.as_slice() {
             [one] => one.address.clone(),
@@ -144,7 +154,7 @@ impl Control {
         let places: Vec<Place> = checked.iter().map(|c| c.place).collect();
         self.leave_morph(&places);
         self.make(edit, &checked, &what)?;
-        Ok(Applied { revision: self.revision, values })
+        Ok(Applied { revision: self.revision, scheduled: false, values })
     }
 
     /// Checks every item; all errors at once.
@@ -201,7 +211,9 @@ impl Control {
         let wanted = self.wanted();
         let Some(running) = &mut self.running else { return };
         match built {
-            Some(_) if running.installing => running.pending = true,
+            // The engine that comes with the other ports is built from what was accepted.
+            Some(built) if !running.spec.same_ports(&built.spec) => return,
+            Some(_) if running.is_busy() => running.pending = true,
             Some(built) => return running.install(&self.accepted, built, self.revision),
             None => {}
         }
@@ -211,14 +223,7 @@ impl Control {
             When::Now => 0,
             When::At(frame) => frame,
         };
-        let writes = moves::writes(&running.sent, &wanted, &running.spec, &ramps);
-        if running.send(writes, self.revision, at) {
-            running.behind = false;
-            running.sent.monitor = wanted.monitor.clone();
-            moves::copy_values(&wanted.rack, &mut running.sent.rack);
-        } else {
-            running.behind = true;
-        }
+        running.send_moves(&wanted, self.revision, at, &ramps, true);
     }
 
     fn is_early(&self, at: Frame) -> bool {

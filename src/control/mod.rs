@@ -30,6 +30,7 @@ pub mod snapshots;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -73,6 +74,9 @@ struct Running {
     pending: bool,
     /// Values differ between accepted and sent.
     behind: bool,
+    /// Batches that have left for a frame still to come, with the slots they change: nothing may
+    /// overtake them there, and no chain may be exchanged under them.
+    under_way: Vec<(u64, BTreeSet<String>)>,
 }
 
 /// The single writer.
@@ -163,14 +167,26 @@ impl Control {
         let built = build(&self.accepted.rack, sample_rate)?;
         self.revision += 1;
         let (link, audio) = link();
-        // Panic is latched through every rebuild.
+        // Panic is latched through every rebuild, and a new engine counts its frames from 0.
         link.status.panic.store(self.panicked, Relaxed);
+        link.status.applied.store(self.revision, Relaxed);
+        let counted = self.status().map_or(0, |s| s.frame.load(Relaxed));
+        self.scheduled.iter_mut().for_each(|s| s.shift(counted));
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
         let behind = monitor != self.accepted.monitor;
         let sent = Settings { rack: self.accepted.rack.clone(), monitor };
-        self.running =
-            Some(Running { spec: built.spec.clone(), link, sent, installing: false, pending: false, behind });
-        Ok(Engine::new(built, audio))
+        self.running = Some(Running {
+            spec: built.spec.clone(),
+            link,
+            sent,
+            installing: false,
+            pending: false,
+            behind,
+            under_way: Vec::new(),
+        });
+        let mut engine = Engine::new(built, audio);
+        engine.fade_in();
+        Ok(engine)
     }
 
     /// Accepts another rack. A rack that cannot be built changes nothing.
@@ -203,7 +219,7 @@ impl Control {
         if !running.spec.same_ports(&built.spec) {
             return Reloaded::Ports;
         }
-        if running.installing {
+        if running.is_busy() {
             running.pending = true;
         } else {
             running.install(&self.accepted, built, self.revision);
@@ -222,11 +238,13 @@ impl Control {
         };
         let Some(running) = &mut self.running else { return };
         for event in running.link.collect() {
-            if let Event::Installed(_) = event {
-                running.installing = false;
+            match event {
+                Event::Installed(_) => running.installing = false,
+                Event::Applied(b) => running.under_way.retain(|(revision, _)| *revision != b.revision),
+                _ => {}
             }
         }
-        if running.pending && !running.installing {
+        if running.pending && !running.is_busy() {
             running.pending = false;
             // It was built when it was accepted, so it can be built.
             if let Ok(built) = build(&self.accepted.rack, running.spec.sample_rate)
@@ -235,20 +253,21 @@ impl Control {
                 running.install(&self.accepted, built, self.revision);
             }
         } else if let Some(wanted) = wanted {
-            running.catch_up(&wanted, self.revision, 0);
+            running.send_moves(&wanted, self.revision, 0, &[], false);
         }
     }
 
     /// True once every change accepted so far is on its way or in the sound.
     pub fn is_settled(&self) -> bool {
-        self.running.as_ref().is_none_or(|r| !r.installing && !r.pending && !r.behind)
+        self.running.as_ref().is_none_or(|r| !r.is_busy() && !r.pending && !r.behind)
     }
 
     /// True if the audio thread has applied this revision.
     pub fn is_applied(&self, revision: u64) -> bool {
-        self.running
-            .as_ref()
-            .is_some_and(|r| !r.pending && !r.behind && r.link.status.applied.load(Relaxed) >= revision)
+        self.running.as_ref().is_some_and(|r| {
+            let waits = r.pending || r.behind || r.under_way.iter().any(|(earlier, _)| *earlier <= revision);
+            !waits && r.link.status.applied.load(Relaxed) >= revision
+        })
     }
 
     /// Latched silence at main, or its end.
@@ -258,9 +277,9 @@ impl Control {
             status.panic.store(on, Relaxed);
         }
         self.revision += 1;
-        if let Some(status) = self.status() {
-            // An atomic, not a command: it is in force as soon as it is stored.
-            status.applied.fetch_max(self.revision, Relaxed);
+        if let Some(running) = &mut self.running {
+            // The flag is in force at once; an empty batch says so in its turn.
+            running.behind |= !running.send(Vec::new(), self.revision, 0);
         }
         self.changes.tell(self.revision, client, Kind::Panic(on));
     }
@@ -292,17 +311,30 @@ impl Running {
         moves::keep_old_values(&self.sent.rack, &mut sent, &spec, &kept);
         self.sent.rack = sent;
         self.spec = spec;
-        self.catch_up(to, revision, 0);
+        // They follow at the next tick.
+        self.behind = true;
     }
 
-    /// Sends every value that differs from what was sent, as one batch at frame `at`.
-    fn catch_up(&mut self, to: &Settings, revision: u64, at: Frame) {
-        let writes = moves::writes(&self.sent, to, &self.spec, &[]);
-        self.behind = !self.send(writes, revision, at);
-        if !self.behind {
-            self.sent.monitor = to.monitor.clone();
-            moves::copy_values(&to.rack, &mut self.sent.rack);
+    /// True while no other chain may be sent.
+    fn is_busy(&self) -> bool {
+        self.installing || !self.under_way.is_empty()
+    }
+
+    /// Sends what differs as one batch at frame `at`, but for slots that a batch under way has; `told`:
+    /// even an empty one, for its revision.
+    fn send_moves(&mut self, to: &Settings, revision: u64, at: Frame, ramps: moves::Ramps, told: bool) {
+        let held = self.under_way.iter().flat_map(|(_, slots)| slots.iter().cloned()).collect();
+        let m = moves::moves(&self.sent, to, &self.spec, ramps, &held);
+        let nothing = m.writes.is_empty() && !told;
+        if !nothing && !self.send(m.writes, revision, at) {
+            self.behind = true;
+            return;
         }
+        if at > self.link.status.frame.load(Relaxed) && !m.changed.is_empty() {
+            self.under_way.push((revision, m.changed));
+        }
+        moves::copy_values(to, &mut self.sent, &m.left);
+        self.behind = !m.left.is_empty();
     }
 
     /// False if the way out is full.

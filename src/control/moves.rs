@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The difference of two racks of one layout, as writes for the audio thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_core::engine::output::MonitorParam;
 use lathe_core::engine::{ChainSpec, SlotIndex, Write, design_slot};
@@ -14,29 +14,72 @@ use super::Settings;
 /// Ramp times that a client asked for, by address and in milliseconds.
 pub type Ramps<'a> = &'a [(String, f64)];
 
-/// Everything that differs in value, with the ramp asked for or the usual one.
-pub fn writes(from: &Settings, to: &Settings, spec: &ChainSpec, ramps: Ramps) -> Vec<Write> {
+/// What to send, which slots it changes, and which had to be left for later.
+#[derive(Default)]
+pub struct Moves {
+    pub writes: Vec<Write>,
+    pub changed: BTreeSet<String>,
+    pub left: BTreeSet<String>,
+}
+
+/// Names under which `rack/bypass` and the monitor stand among the slots.
+const RACK: &str = "rack";
+const MONITOR: &str = "monitor";
+
+/// Everything that differs in value, with the ramp asked for or the usual one. Slots in `held`, and those
+/// that wait for another chain, are left.
+pub fn moves(
+    from: &Settings,
+    to: &Settings,
+    spec: &ChainSpec,
+    ramps: Ramps,
+    held: &BTreeSet<String>,
+) -> Moves {
     let before: BTreeMap<&str, &SlotPlan> =
         from.rack.walk().into_iter().map(|s| (s.id.as_str(), s)).collect();
-    let mut out = Vec::new();
+    let mut out = Moves::default();
     for slot in to.rack.walk() {
         let (Some(index), Some(was)) = (spec.find_slot(&slot.id), before.get(slot.id.as_str())) else {
             continue;
         };
-        if was.table.len() == slot.table.len() && was.values != slot.values {
-            slot_writes(was, slot, spec, index, ramps, &mut out);
+        if !was.table.same_symbols(&slot.table) || was.values == slot.values {
+            continue;
+        }
+        if held.contains(&slot.id) || waits_for_a_chain(was, slot) {
+            out.left.insert(slot.id.clone());
+        } else {
+            slot_writes(was, slot, spec, index, ramps, &mut out.writes);
+            out.changed.insert(slot.id.clone());
         }
     }
     if from.rack.bypass != to.rack.bypass
-        && let Some(slot) = spec.find_slot("rack")
+        && let Some(slot) = out.claim(RACK, held).then(|| spec.find_slot(RACK)).flatten()
     {
         let frames = asked(ramps, "rack/bypass", spec)
             .unwrap_or_else(|| ramp_frames(lathe_core::units::GLIDE_MS, spec.sample_rate));
         let on = f64::from(u8::from(to.rack.bypass));
-        out.push(Write::Glide { slot, param: ParamIndex(0), to: on, frames });
+        out.writes.push(Write::Glide { slot, param: ParamIndex(0), to: on, frames });
     }
-    monitor_writes(&from.monitor, &to.monitor, spec, ramps, &mut out);
+    if from.monitor != to.monitor && out.claim(MONITOR, held) {
+        monitor_writes(&from.monitor, &to.monitor, spec, ramps, &mut out.writes);
+    }
     out
+}
+
+impl Moves {
+    /// Notes the slot as changed, or as left if it is held.
+    fn claim(&mut self, slot: &str, held: &BTreeSet<String>) -> bool {
+        let free = !held.contains(slot);
+        let notes = if free { &mut self.changed } else { &mut self.left };
+        notes.insert(slot.to_string());
+        free
+    }
+}
+
+/// True if a structural value differs: the slot is built with its new values when its chain comes.
+fn waits_for_a_chain(was: &SlotPlan, slot: &SlotPlan) -> bool {
+    let differs = |i: ParamIndex| was.values.get(i) != slot.values.get(i);
+    slot.table.iter().any(|(i, line)| line.change == Motion::Structural && differs(i))
 }
 
 fn monitor_writes(from: &Values, to: &Values, spec: &ChainSpec, ramps: Ramps, out: &mut Vec<Write>) {
@@ -58,11 +101,6 @@ fn slot_writes(
     ramps: Ramps,
     out: &mut Vec<Write>,
 ) {
-    // A slot whose chain is still to come is built with its new design.
-    let differs = |i: ParamIndex| was.values.get(i) != slot.values.get(i);
-    if slot.table.iter().any(|(i, line)| line.change == Motion::Structural && differs(i)) {
-        return;
-    }
     let mut designed = false;
     for (param, line) in slot.table.iter() {
         let (a, b) = (was.values.get(param), slot.values.get(param));
@@ -99,7 +137,7 @@ pub fn keep_old_values(old: &RackPlan, rack: &mut RackPlan, spec: &ChainSpec, ke
     };
     for was in old.walk() {
         let stays = spec.find_slot(&was.id).is_some_and(|i| kept.contains(&usize::from(i.0)));
-        if let Some(slot) = rack.slot_mut(&was.id).filter(|s| stays && s.table.len() == was.table.len()) {
+        if let Some(slot) = rack.slot_mut(&was.id).filter(|s| stays && s.table.same_symbols(&was.table)) {
             // Structural values are in the chain itself.
             for (param, line) in slot.table.clone().iter() {
                 if line.change != Motion::Structural {
@@ -110,11 +148,16 @@ pub fn keep_old_values(old: &RackPlan, rack: &mut RackPlan, spec: &ChainSpec, ke
     }
 }
 
-/// Takes over the values of slots that both racks have.
-pub fn copy_values(from: &RackPlan, to: &mut RackPlan) {
-    to.bypass = from.bypass;
-    for slot in from.walk() {
-        if let Some(own) = to.slot_mut(&slot.id).filter(|s| s.table.len() == slot.table.len()) {
+/// Takes over the values of slots that both have, but for those in `left`.
+pub fn copy_values(from: &Settings, to: &mut Settings, left: &BTreeSet<String>) {
+    if !left.contains(RACK) {
+        to.rack.bypass = from.rack.bypass;
+    }
+    if !left.contains(MONITOR) {
+        to.monitor = from.monitor.clone();
+    }
+    for slot in from.rack.walk().into_iter().filter(|s| !left.contains(&s.id)) {
+        if let Some(own) = to.rack.slot_mut(&slot.id).filter(|s| s.table.same_symbols(&slot.table)) {
             own.values = slot.values.clone();
         }
     }

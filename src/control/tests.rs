@@ -309,3 +309,86 @@ fn the_last_state_survives_a_restart_to_the_bit() {
     again.start(48_000).unwrap();
     assert!(again.status().unwrap().panic.load(Relaxed), "latched through a restart");
 }
+
+/// DC of 0.25 in, `db` louder.
+fn heard(db: f64) -> f64 {
+    0.25 * 10f64.powf(db / 20.0)
+}
+
+fn at(frame: u64, items: Vec<Item>) -> Edit {
+    Edit { when: When::At(frame), ..edit(items) }
+}
+
+#[test]
+fn a_later_set_wins_over_a_batch_that_left_early_for_its_frame() {
+    let (mut control, mut periods) = started();
+    run(&mut control, &mut periods, 100);
+    let frame = periods.engine().frame() + 4_000;
+    control.edit(&at(frame, vec![item("a/trim", -20.0), item("eq/band2/gain", 3.0)])).unwrap();
+    let later = control.edit(&edit(vec![item("a/trim", 0.0)])).unwrap();
+    let shelf = [("eq/band1/shape", 1.0), ("eq/band1/gain", -12.0)];
+    control.edit(&edit(shelf.iter().map(|(a, v)| item(a, *v)).collect())).unwrap();
+    assert!(!control.is_applied(later.revision), "its slot is spoken for until that frame");
+    let y = run(&mut control, &mut periods, 400);
+    assert!(control.is_settled() && control.is_applied(later.revision));
+    let end = *y.last().unwrap();
+    assert!((end - heard(-12.0)).abs() < 1e-4, "{end} instead of {}", heard(-12.0));
+}
+
+#[test]
+fn a_reload_waits_for_a_batch_that_left_early_for_its_frame() {
+    let (mut control, mut periods) = started();
+    run(&mut control, &mut periods, 100);
+    let frame = periods.engine().frame() + 4_000;
+    control.edit(&at(frame, vec![item("a/mix", 99.0)])).unwrap();
+    let mut without = plan();
+    without.slots.remove(0);
+    control.reload(without).unwrap();
+    let y = run(&mut control, &mut periods, 800);
+    assert!(control.is_settled());
+    assert!(y.iter().all(|v| v.abs() <= 0.2501), "no slot got another's value");
+}
+
+#[test]
+fn a_glide_set_beside_a_structural_change_under_way_is_not_lost() {
+    let (mut control, mut periods) = started();
+    control.edit(&edit(vec![item("lim/hold", 5.0)])).unwrap();
+    run(&mut control, &mut periods, 2);
+    control.edit(&edit(vec![item("bands/slope", 1.0), item("bands/low/gain", -20.0)])).unwrap();
+    let y = run(&mut control, &mut periods, 6000);
+    assert!(control.is_settled());
+    let end = *y.last().unwrap();
+    assert!((end - heard(-20.0)).abs() < 1e-4, "{end} instead of {}", heard(-20.0));
+}
+
+#[test]
+fn a_new_engine_counts_scheduled_frames_anew_and_has_what_was_accepted() {
+    let (mut control, mut periods) = started();
+    run(&mut control, &mut periods, 2000);
+    let frame = periods.engine().frame() + 20_000;
+    control.edit(&at(frame, vec![item("a/trim", -20.0)])).unwrap();
+    let engine = control.start(48_000).unwrap();
+    assert!(control.is_applied(control.revision()));
+    let y = run(&mut control, &mut Periods::new(engine, QUANTUM), 400);
+    assert!((y.last().unwrap() - heard(-20.0)).abs() < 1e-6);
+}
+
+#[test]
+fn a_structural_set_between_other_ports_and_their_engine_is_kept() {
+    let (mut control, _periods) = started();
+    let mut mono = plan();
+    mono.layout = lathe_core::units::Layout::named("mono").unwrap();
+    assert_eq!(control.reload(mono).unwrap(), Reloaded::Ports);
+    control.edit(&edit(vec![item("bands/slope", 1.0)])).unwrap();
+    let engine = control.start(48_000).unwrap();
+    assert_eq!((engine.channels(), value(&control, "bands/slope")), (1, 1.0));
+}
+
+#[test]
+fn panic_before_the_start_lets_nothing_through() {
+    let mut control = Control::new(plan());
+    control.set_panic(true, Client(1));
+    let engine = control.start(48_000).unwrap();
+    let y = run(&mut control, &mut Periods::new(engine, QUANTUM), 50);
+    assert!(y.iter().all(|v| *v == 0.0), "{:?}", y.iter().find(|v| **v != 0.0));
+}
