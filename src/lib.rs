@@ -12,11 +12,13 @@
 //! | [`osc`] | Open Sound Control: bytes to requests and back |
 //! | [`racks`] | the racks that come with the program |
 //! | [`store`] | snapshots and the last state on the disk |
+//! | [`client`] | a small client of a running daemon, for the command line |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
 pub mod audio;
 pub mod cli;
+pub mod client;
 pub mod control;
 pub mod daemon;
 pub mod exit;
