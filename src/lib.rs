@@ -14,12 +14,14 @@
 //! | [`store`] | snapshots and the last state on the disk |
 //! | [`telemetry`] | reads taps and what the engine shows; every subscriber at its own rate |
 //! | [`adapters`] | readings and snapshots as the OSC server sees them |
+//! | [`client`] | a small client of a running daemon, for the command line |
 //! | [`cli`] | the command line `lathe`, one file per verb |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
 pub mod adapters;
 pub mod audio;
 pub mod cli;
+pub mod client;
 pub mod control;
 pub mod daemon;
 pub mod exit;

@@ -8,6 +8,7 @@ use lathe_core::engine;
 use lathe_core::rack::{self, Diagnostics, Loaded};
 use serde_json::json;
 
+use super::remote::At;
 use crate::exit::{Exit, Failure};
 
 /// Check rack files: every error at once, with its place, its reason and the allowed range
@@ -16,7 +17,7 @@ use crate::exit::{Exit, Failure};
 /// and its latency, and a note for whatever the rate cannot realise as asked.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  lathe check rack.toml\n  lathe check --rate 96000 racks/*.toml\n  lathe check --schema > rack.schema.json"
+    after_help = "Examples:\n  lathe check rack.toml\n  lathe check --rate 96000 racks/*.toml\n  lathe check --live rack.toml\n  lathe check --schema > rack.schema.json"
 )]
 pub struct Args {
     /// Sample rate in Hz to build for
@@ -28,6 +29,11 @@ pub struct Args {
     /// Print the JSON Schema of the rack file, for editors, and end
     #[arg(long)]
     schema: bool,
+    /// Ask the daemon that runs: could it load this, and what would a reload change
+    #[arg(long, conflicts_with_all = ["rate", "schema"])]
+    live: bool,
+    #[command(flatten)]
+    at: At,
     /// Rack files (TOML)
     #[arg(required_unless_present = "schema", value_name = "RACK")]
     racks: Vec<PathBuf>,
@@ -41,6 +47,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let (mut wrong, mut unread) = (false, false);
     for path in &args.racks {
+        if args.live {
+            let bytes = super::read_bytes(path)?;
+            let name = super::text(path);
+            let text = String::from_utf8(bytes)
+                .map_err(|_| Failure::new(Exit::Failed, format!("{name} is not UTF-8 text")))?;
+            wrong |= !super::reload::check(&args.at, &name, &text, args.json)?;
+            continue;
+        }
         match super::read_rack(path) {
             Ok(rack) => wrong |= !check(path, rack, args),
             Err(e) => {

@@ -3,15 +3,27 @@
 
 mod bench;
 mod check;
+mod complete;
+mod export;
 mod init;
 pub mod list;
+mod manual;
 mod measure;
+pub mod reload;
+pub mod remote;
 mod render;
+pub mod set;
+pub mod show;
+mod snapshot;
+pub mod status;
+mod steps;
+pub mod watch;
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use lathe_core::rack::layout::MAX_FILE;
 use lathe_core::rack::plan::RackPlan;
 use lathe_core::rack::{self, Diagnostics, Loaded};
@@ -23,9 +35,10 @@ use crate::exit::{Exit, Failure};
 #[command(
     name = "lathe",
     version,
-    about = "Render, measure and check files with the engine of the lathe mastering rack",
+    about = "Render, measure and check files with the engine of the lathe mastering rack, and run the daemon's rack",
     after_help = "Exit codes: 0 ok, 1 a check failed, 2 usage, 69 unavailable, 74 input/output, 78 configuration.\n\
-                  The daemon that runs a rack live is `lathed`."
+                  The daemon that runs a rack live is `lathed`; where it answers is said by --server or LATHE_SERVER\n\
+                  (127.0.0.1:7701 if neither does)."
 )]
 struct Args {
     #[command(subcommand)]
@@ -41,10 +54,25 @@ enum Verb {
     Params(list::ParamsArgs),
     Init(init::Args),
     Bench(bench::Args),
+    Status(status::Args),
+    List(show::ListArgs),
+    Get(show::GetArgs),
+    Set(set::SetArgs),
+    Bypass(set::BypassArgs),
+    Panic(steps::PanicArgs),
+    Undo(steps::UndoArgs),
+    Redo(steps::RedoArgs),
+    History(steps::HistoryArgs),
+    Snapshot(snapshot::Args),
+    Export(export::Args),
+    Watch(watch::Args),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 /// Runs one command line and returns the code to end with.
 pub fn run() -> Exit {
+    CompleteEnv::with_factory(Args::command).var(manual::COMPLETE).complete();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(e) => {
@@ -52,16 +80,7 @@ pub fn run() -> Exit {
             return if e.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
-    let done = match args.verb {
-        Verb::Render(a) => render::run(&a),
-        Verb::Measure(a) => measure::run(&a),
-        Verb::Check(a) => check::run(&a),
-        Verb::Units(a) => list::units(&a),
-        Verb::Params(a) => list::params(&a),
-        Verb::Init(a) => init::run(&a),
-        Verb::Bench(a) => bench::run(&a),
-    };
-    match done {
+    match perform(args.verb) {
         Ok(()) => Exit::Ok,
         Err(f) => {
             if !f.message.is_empty() {
@@ -69,6 +88,32 @@ pub fn run() -> Exit {
             }
             f.exit
         }
+    }
+}
+
+fn perform(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Render(a) => render::run(&a),
+        Verb::Measure(a) => measure::run(&a),
+        Verb::Check(a) => check::run(&a),
+        Verb::Units(a) => list::units(&a),
+        Verb::Params(a) => list::params(&a),
+        Verb::Init(a) => init::run(&a),
+        Verb::Bench(a) => bench::run(&a),
+        Verb::Status(a) => status::run(&a),
+        Verb::List(a) => show::list(&a),
+        Verb::Get(a) => show::get(&a),
+        Verb::Set(a) => set::run(&a),
+        Verb::Bypass(a) => set::bypass(&a),
+        Verb::Panic(a) => steps::panic(&a),
+        Verb::Undo(a) => steps::undo(&a),
+        Verb::Redo(a) => steps::redo(&a),
+        Verb::History(a) => steps::history(&a),
+        Verb::Snapshot(a) => snapshot::run(&a),
+        Verb::Export(a) => export::run(&a),
+        Verb::Watch(a) => watch::run(&a),
+        Verb::Completions(a) => manual::completions(&a),
+        Verb::Man(a) => manual::man(&a, Args::command()),
     }
 }
 
@@ -92,12 +137,17 @@ fn load_rack(path: &Path) -> Result<RackPlan, Failure> {
 
 /// The outer error is the disk's, the inner one the file's.
 fn read_rack(path: &Path) -> Result<Result<Loaded, Diagnostics>, Failure> {
+    Ok(rack::load_bytes(&read_bytes(path)?, &text(path)))
+}
+
+/// The bytes of a rack file, as many as one may have and one more.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let refused = |e| Failure::new(Exit::Io, format!("cannot read the rack {}: {e}", path.display()));
     // One byte more than a rack may have, so that a device that never ends is refused as too long.
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(refused)?;
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
-    Ok(rack::load_bytes(&bytes, &text(path)))
+    Ok(bytes)
 }
 
 /// A path for JSON and messages; what is not UTF-8 in it is replaced.

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use clap_complete::ArgValueCompleter;
 use indicatif::{ProgressBar, ProgressStyle};
 use lathe_core::rack::plan::RackPlan;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{load_rack, text};
+use super::remote::At;
+use super::{complete, export, load_rack, text};
 use crate::audio::offline::{Progress, RenderError, RenderOptions, RenderReport, render_file};
 use crate::exit::{Exit, Failure};
 use crate::files::{self, BitDepth, FileError, WriteOptions};
@@ -24,15 +26,26 @@ use crate::files::{self, BitDepth, FileError, WriteOptions};
 /// and renamed when it is complete; a render that is stopped leaves nothing. The output's extension
 /// names its format: .wav (RF64 beyond 4 GiB), .rf64 or .flac (16, 20 or 24 bits).
 #[derive(clap::Args, Debug)]
-#[command(override_usage = "lathe render [OPTIONS] --rack <FILE> <IN>... <OUT>")]
+#[command(override_usage = "lathe render [OPTIONS] <--rack <FILE>|--live|--snapshot <NAME>> <IN>... <OUT>")]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["rack", "live", "snapshot"]))]
 #[command(after_help = "Examples:\n  \
     lathe render --rack master.toml mix.wav master.wav\n  \
     lathe render --rack master.toml --bits 16 mix.flac cd.wav\n  \
+    lathe render --live mix.wav master.wav\n  \
+    lathe render --snapshot \"Mix 3\" mix.wav master.wav\n  \
     lathe render --rack speech.toml ep1.wav ep2.wav ep3.wav out/")]
 pub struct Args {
     /// The rack file (TOML)
     #[arg(long, short, value_name = "FILE")]
-    rack: PathBuf,
+    rack: Option<PathBuf>,
+    /// The rack that the daemon runs, as it stands now
+    #[arg(long)]
+    live: bool,
+    /// A snapshot of the daemon
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::snapshots))]
+    snapshot: Option<String>,
+    #[command(flatten)]
+    at: At,
     /// Bits of the output: 16, 20, 24 (integer, TPDF dither), 32f or 64f (float)
     #[arg(long, default_value = "32f", value_name = "BITS")]
     bits: BitDepth,
@@ -61,8 +74,16 @@ struct Job {
     output: PathBuf,
 }
 
+/// The rack of a file, or of a daemon.
+fn plan(args: &Args) -> Result<RackPlan, Failure> {
+    match &args.rack {
+        Some(path) => load_rack(path),
+        None => export::plan(&args.at, args.snapshot.as_deref()),
+    }
+}
+
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let plan = load_rack(&args.rack)?;
+    let plan = plan(args)?;
     let jobs = jobs(&args.files, args.bits)?;
     let options = RenderOptions {
         bits: args.bits,
