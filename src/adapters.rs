@@ -133,7 +133,10 @@ impl ports::Meters for OscMeters {
         if fresh.is_some() {
             s.last = fresh;
         }
-        let frame = s.last.clone()?;
+        let Some(frame) = s.last.clone() else {
+            // A question gets an answer, also in the first moments.
+            return once.then(|| names.iter().map(|n| (n.clone(), SILENCE)).collect());
+        };
         drop(feeds);
         let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         Some(self.values(&frame).into_iter().filter(|(n, _)| wanted.contains(n.as_str())).collect())
