@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The equaliser's audio half: two cascades, of which one is heard, and how the other takes its place.
 //!
-//! A new design first runs unheard beside the heard one for the lesser of 3 τ and 15 ms (but 2 ms at
+//! A new design first runs unheard beside the heard one for the lesser of 6 τ and 25 ms (but 2 ms at
 //! least), τ being the longest time constant from the first changed band on, and then fades in over 20 ms. The output is
 //! `(1 − w)·now + w·coming`, exactly one of them at either end. Each band of the coming cascade starts
 //! in one of three ways:
@@ -25,7 +25,7 @@ use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::units::{Block, Format, Unit, ramp_frames};
 
 /// Longest unheard run in ms.
-const RUN_MS: f64 = 15.0;
+const RUN_MS: f64 = 25.0;
 
 /// Shortest unheard run in ms, so that very fast bands do not rise with a click.
 const LEAST_RUN_MS: f64 = 2.0;
@@ -139,7 +139,7 @@ impl EqualizerUnit {
                 *new = if woken { State::default() } else { *old };
             }
         }
-        let run = if changed { (3.0 * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
+        let run = if changed { (6.0 * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
         self.change.pos = -(at as i64);
         self.change.run = run as i64;
         self.change.rise = (run * RISE) as i64;
