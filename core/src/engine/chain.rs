@@ -37,8 +37,6 @@ pub enum Op {
     Blend(SlotOp),
     /// ins: source; out: each channel the mean of some channels of the source.
     Route(Vec<Vec<usize>>),
-    /// Placeholder of a step whose state changed seats.
-    Gone,
 }
 
 /// A unit with what every slot has.
@@ -261,7 +259,6 @@ fn run(op: &mut Op, ins: &[usize], buses: &[Bus], outs: &mut [Bus], slot: &mut S
             s.blend(&slot.glides, input(0), out);
         }
         Op::Route(map) => route(map, input(0), out),
-        Op::Gone => {}
     }
     false
 }

@@ -2,7 +2,7 @@
 //! An install under way: seats kept, the old span running as a guest, the blend between them.
 //! Audio thread.
 
-use super::chain::{Chain, Op, crossfade};
+use super::chain::{Chain, crossfade};
 use super::link::Install;
 use super::transition::{GuestOp, Patch};
 use crate::dsp::ramp::Quintic;
@@ -154,9 +154,4 @@ fn patch(chain: &mut Chain, install: &Install, blended: bool) {
             }
         }
     }
-}
-
-/// The steps that a chain at home no longer has: for tests.
-pub fn is_empty_seat(op: &Op) -> bool {
-    matches!(op, Op::Gone)
 }

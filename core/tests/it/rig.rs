@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lathe_core::dsp::{Frames, QUANTUM};
+use lathe_core::dsp::QUANTUM;
 use lathe_core::engine::{
     self, Batch, ChainSpec, Command, Engine, Event, Install, Link, Periods, Ports, Write, build, transition,
 };
@@ -200,9 +200,4 @@ pub fn peak_db(x: &[f64]) -> f64 {
 pub fn null_db(a: &[f64], b: &[f64]) -> f64 {
     let d: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     peak_db(&d)
-}
-
-#[allow(dead_code)]
-pub fn quanta(x: &[f64]) -> Vec<Frames> {
-    x.chunks_exact(QUANTUM).map(|c| std::array::from_fn(|i| c[i])).collect()
 }

@@ -106,12 +106,8 @@ impl Supervisor {
 
     /// Waits until audio runs, or until it is clear that no server is there yet.
     pub fn wait_ready(&self) -> State {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.shared.ready.load(Ordering::Acquire) && !self.thread.is_finished() {
-            let wait = self.shared.changed.wait_timeout(state, Duration::from_millis(50));
-            state = wait.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.clone()
+        while !self.is_ready(Duration::from_millis(50)) {}
+        self.shared.state()
     }
 
     /// Fades out, then ends within about a second, whatever the server does.
