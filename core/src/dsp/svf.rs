@@ -88,19 +88,6 @@ impl Section {
         let real = |gp: f64| of(libm::log((1.0 - gp).abs() / (1.0 + gp)));
         real(g * p).max(real(g / p))
     }
-
-    /// The section `share` (0..=1) of the way to `to`.
-    #[inline(always)]
-    fn toward(&self, to: &Section, share: f64) -> Section {
-        let mix = |a: f64, b: f64| a + share * (b - a);
-        Section {
-            g: mix(self.g, to.g),
-            k: mix(self.k, to.k),
-            hp: mix(self.hp, to.hp),
-            bp: mix(self.bp, to.bp),
-            lp: mix(self.lp, to.lp),
-        }
-    }
 }
 
 /// A section ready to run.
@@ -132,10 +119,10 @@ impl Coefs {
         }
     }
 
-    /// Audio thread. One frame of one channel; `drive` is what the integrators hear of the input.
+    /// Audio thread. One frame of one channel.
     #[inline(always)]
-    fn step(&self, s: &mut State, x: f64, drive: f64) -> f64 {
-        let v3 = drive - s.s2;
+    fn step(&self, s: &mut State, x: f64) -> f64 {
+        let v3 = x - s.s2;
         let d1 = self.e2 * v3 - self.e1 * s.s1;
         let d2 = self.e2 * s.s1 + self.e3 * v3;
         let v1 = s.s1 + d1;
@@ -232,27 +219,10 @@ fn pass<const L: usize, const N: usize>(
     }
 }
 
-/// Audio thread. One quantum while the section turns from `from` into `to`, `share[i]` of the way.
-pub fn morph(from: &Section, to: &Section, share: &Frames, state: &mut State, audio: &mut Frames) {
-    for (x, share) in audio.iter_mut().zip(share) {
-        *x = Coefs::new(&from.toward(to, *share)).step(state, *x, *x);
-    }
-    *state = state.flushed();
-}
-
-/// Audio thread. One quantum of a section that begins without a past: its integrators hear
-/// `share[i]` of the input, so that nothing in it is struck.
-pub fn wake(coefs: &Coefs, share: &Frames, state: &mut State, audio: &mut Frames) {
-    for (x, share) in audio.iter_mut().zip(share) {
-        *x = coefs.step(state, *x, *x * share);
-    }
-    *state = state.flushed();
-}
-
 /// Audio thread. One section over one channel's quantum.
 pub fn process(coefs: &Coefs, state: &mut State, audio: &mut Frames) {
     for x in audio.iter_mut() {
-        *x = coefs.step(state, *x, *x);
+        *x = coefs.step(state, *x);
     }
     *state = state.flushed();
 }

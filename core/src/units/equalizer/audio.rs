@@ -1,72 +1,45 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The equaliser's audio half: two cascades, of which one is heard, and how the other takes its place.
 //!
-//! A new design first runs unheard beside the heard one for the lesser of 6 τ and 25 ms (but 2 ms at
-//! least), τ being the longest time constant from the first changed band on, and then fades in over 20 ms. The output is
-//! `(1 − w)·now + w·coming`, exactly one of them at either end. Each band of the coming cascade starts
-//! in one of three ways:
-//!
-//! - **kept**: the band did not change; it copies the state and is never disturbed;
-//! - **turned**: same shape and place, near in frequency, and slow; it copies the state and its
-//!   coefficients travel from old to new, so that what a long resonance has gathered is not lost;
-//! - **woken**: anything else starts without a past. Its integrators hear the input rise along a smooth
-//!   curve, and its output takes over from what the heard cascade has at this band's place, so that
-//!   neither it nor the bands behind it are struck.
-//!
-//! Rising, turning and taking over are done before the fade begins.
+//! A new design does not begin without a past. Its cascade starts from what the heard one remembers of as
+//! many time constants ago as it takes, lives through the input since then many quanta at a time until it
+//! has caught up, and then fades in over 20 ms: the output is `(1 − w)·now + w·coming`, exactly one of them
+//! at either end. Bands that did not change go on from their own states of then, and so do bands of the same
+//! kind at the same place; others begin with none.
 
 use super::cascade::{Cascade, Routes};
 use super::design::{Design, PLACES};
+use super::history::History;
 use super::{BANDS, P};
+use crate::dsp::filters::MAX_SECTIONS;
 use crate::dsp::math::db_to_gain;
 use crate::dsp::ramp::Quintic;
-use crate::dsp::svf::{self, State};
+use crate::dsp::svf::State;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::units::{Block, Format, Unit, ramp_frames};
 
-/// Longest unheard run in ms.
-const RUN_MS: f64 = 25.0;
+/// Time constants that a new design lives through before it is heard: 0.01 % of its past is missing then.
+const TAUS: f64 = 9.0;
 
-/// Shortest unheard run in ms, so that very fast bands do not rise with a click.
+/// Time in which it does so, in ms: the lesser of those time constants and the longest, but the least.
+const RUN_MS: f64 = 25.0;
 const LEAST_RUN_MS: f64 = 2.0;
 
-/// Time of the fade in ms; where slow bands start without a past, so many of their time constants, so
-/// that they are heard as they fill, but no longer than this.
+/// Time of the fade in ms; longer, up to the longest, where the memory does not reach back far enough.
 const FADE_MS: f64 = 20.0;
-const FADE_TAUS: f64 = 3.0;
 const LONGEST_FADE_MS: f64 = 250.0;
-
-/// Bands slower than this many ms are turned, faster ones woken: their past is gone sooner than heard.
-const SLOW_MS: f64 = 5.0;
-
-/// A band is turned if its poles change frequency by less than this factor and are damped by less than
-/// this factor more: a strong resonance that is to be a weak one is better woken.
-const NEAR: f64 = 2.0;
-
-/// Share of the unheard run in which bands rise, turn and take over; the rest is for settling.
-const RISE: f64 = 0.5;
-
-/// How a band of the coming cascade begins; see the top of the file.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Start {
-    Kept,
-    Turned,
-    Woken,
-}
 
 /// The taking over of the coming cascade.
 struct Change {
-    starts: [Start; BANDS],
     /// Frames since the start; negative while it waits for its first frame.
     pos: i64,
-    /// Frames in which the bands rise, turn and take over.
-    rise: i64,
     /// Frames before the fade.
     run: i64,
+    /// Quanta that the coming cascade is behind, and how many it lives through in one.
+    behind: u64,
+    pace: u64,
     /// Share of the coming cascade in the output.
     fade: Quintic,
-    /// Share of the way of rising bands, this quantum.
-    share: Frames,
 }
 
 /// Audio half. Boxes inside: heard, coming, next and the spent ones, never more than three altogether.
@@ -79,10 +52,10 @@ pub struct EqualizerUnit {
     /// Spent designs on their way home.
     spent: [Option<Box<Design>>; 2],
     change: Change,
+    history: History,
     /// The coming cascade's audio.
     side: Vec<Frames>,
     run_frames: f64,
-    slow_frames: f64,
     least_run: f64,
     fade_frames: u32,
     longest_fade: u32,
@@ -98,92 +71,69 @@ impl EqualizerUnit {
             coming: Cascade { design: None, states: states() },
             next: None,
             spent: [None, None],
-            change: Change {
-                starts: [Start::Kept; BANDS],
-                pos: 0,
-                rise: 0,
-                run: 0,
-                fade: Quintic::at(0.0),
-                share: SILENCE,
-            },
+            change: Change { pos: 0, run: 0, behind: 0, pace: 0, fade: Quintic::at(0.0) },
+            history: History::new(format.channels()),
             side: vec![SILENCE; format.channels()],
             run_frames: RUN_MS * 1e-3 * format.rate(),
-            slow_frames: SLOW_MS * 1e-3 * format.rate(),
             least_run: LEAST_RUN_MS * 1e-3 * format.rate(),
             fade_frames: ramp_frames(FADE_MS, format.sample_rate),
             longest_fade: ramp_frames(LONGEST_FADE_MS, format.sample_rate),
         }
     }
 
-    /// Audio thread. Sets the coming cascade going, `at` frames into the coming quantum.
+    /// Audio thread. Sets the coming cascade going, `at` frames into the coming quantum; it begins in the
+    /// next call of [`Self::process_change`], when that quantum is remembered.
     fn begin(&mut self, design: Box<Design>, at: usize) {
-        let Some(now) = &self.now.design else {
+        if self.now.design.is_none() {
             self.now.design = Some(design);
             return;
-        };
-        let (mut changed, mut tau, mut woken_tau) = (false, 0.0f64, 0.0f64);
-        for band in 0..BANDS {
-            let start = self.start_of(now, &design, band);
-            if start == Start::Woken {
-                woken_tau = woken_tau.max(design.bands[band].tau);
-            }
-            changed |= start != Start::Kept;
-            if changed {
-                tau = tau.max(design.bands[band].tau);
-            }
-            self.change.starts[band] = start;
         }
-        for (coming, now) in self.coming.states.iter_mut().zip(&self.now.states) {
-            for (place, (new, old)) in coming.iter_mut().zip(now).enumerate() {
-                let woken = self.change.starts[place / crate::dsp::filters::MAX_SECTIONS] == Start::Woken;
-                *new = if woken { State::default() } else { *old };
-            }
-        }
-        let run = if changed { (6.0 * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
-        self.change.pos = -(at as i64);
-        self.change.run = run as i64;
-        self.change.rise = (run * RISE) as i64;
-        self.change.fade = Quintic::at(0.0);
-        let fade = ((FADE_TAUS * woken_tau) as u32).clamp(self.fade_frames, self.longest_fade);
-        self.change.fade.go(1.0, if changed { fade } else { 0 });
         // Its seat is empty: nothing is dropped here.
         debug_assert!(self.coming.design.is_none());
         self.coming.design = Some(design);
+        self.change.pos = -(at as i64);
+        self.change.pace = 0;
     }
 
-    fn start_of(&self, now: &Design, new: &Design, band: usize) -> Start {
-        let (a, b) = (&now.bands[band], &new.bands[band]);
-        if now.same_band(new, band) {
-            return Start::Kept;
-        }
-        let near = |p: &u8| {
-            let (f, g) = (&now.sections[usize::from(*p)], &new.sections[usize::from(*p)]);
-            f.g < NEAR * g.g && g.g < NEAR * f.g && g.k < NEAR * f.k
-        };
-        let alike = a.len == b.len && a.shape == b.shape && a.route == b.route && b.len > 0;
-        if alike && b.tau > self.slow_frames && new.band_places(band).iter().all(near) {
-            Start::Turned
-        } else {
-            Start::Woken
+    /// Audio thread. Puts the coming cascade back to where its life begins.
+    fn send_back(&mut self) {
+        let (Some(now), Some(new)) = (&self.now.design, &self.coming.design) else { return };
+        let first = (0..BANDS).find(|b| !now.same_band(new, *b));
+        let tau = first.map_or(0.0, |first| new.bands[first..].iter().map(|b| b.tau).fold(0.0, f64::max));
+        let c = &mut self.change;
+        let run = if first.is_some() { (TAUS * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
+        let wanted = (TAUS * tau - run).max(0.0);
+        c.behind = self.history.reach(wanted);
+        let lived = (c.behind * QUANTUM as u64) as f64 + run;
+        let missing = (TAUS * tau - lived).max(0.0);
+        let fade = (missing as u32).clamp(self.fade_frames, self.longest_fade);
+        c.fade = Quintic::at(0.0);
+        c.fade.go(1.0, if first.is_some() { fade } else { 0 });
+        c.run = run as i64;
+        // One more than it takes, for the quantum that passes meanwhile.
+        let quanta = (c.run as u64 / QUANTUM as u64).max(1);
+        c.pace = c.behind.div_ceil(quanta) + 1;
+        for (lane, states) in self.coming.states.iter_mut().enumerate() {
+            states.copy_from_slice(self.history.states(c.behind, lane));
+            for band in (0..BANDS).filter(|b| !now.alike(new, *b)) {
+                states[band * MAX_SECTIONS..][..MAX_SECTIONS].fill(State::default());
+            }
         }
     }
 
     /// Audio thread. One quantum with both cascades.
     fn process_change(&mut self, audio: &mut [Frames]) {
+        if self.change.pace == 0 {
+            self.send_back();
+        }
         let c = &mut self.change;
-        self.side.copy_from_slice(audio);
-        if c.pos < c.rise {
-            for (i, s) in c.share.iter_mut().enumerate() {
-                *s = rise((c.pos + 1 + i as i64) as f64 / (c.rise + 1) as f64);
-            }
-            for band in 0..BANDS {
-                self.now.run_band(band, &self.routes, audio);
-                start_band(&self.now, &mut self.coming, c, band, &self.routes, audio, &mut self.side);
-            }
-        } else {
-            self.now.run(&self.routes, audio);
+        // The quantum of now is one of them.
+        for back in (0..=c.behind).rev().take(c.pace as usize) {
+            self.side.copy_from_slice(self.history.audio(back));
             self.coming.run(&self.routes, &mut self.side);
         }
+        c.behind = (c.behind + 1).saturating_sub(c.pace);
+        self.now.run(&self.routes, audio);
         for i in 0..QUANTUM {
             if c.pos >= c.run {
                 let w = c.fade.next_frame();
@@ -221,51 +171,6 @@ impl EqualizerUnit {
     }
 }
 
-/// Audio thread. One quantum of a band of the coming cascade while bands begin. `heard` is what the
-/// heard cascade has behind this band.
-fn start_band(
-    now: &Cascade,
-    coming: &mut Cascade,
-    c: &Change,
-    band: usize,
-    routes: &Routes,
-    heard: &[Frames],
-    audio: &mut [Frames],
-) {
-    let start = c.starts[band];
-    if start == Start::Kept {
-        return coming.run_band(band, routes, audio);
-    }
-    let (Some(old), Some(new)) = (&now.design, &coming.design) else { return };
-    for (lane, states) in routes.of(new.bands[band].route).iter().zip(&mut coming.states) {
-        let mut x = lane.read(audio);
-        for place in new.band_places(band).iter().map(|p| usize::from(*p)) {
-            let state = &mut states[place];
-            match start {
-                Start::Turned => {
-                    svf::morph(&old.sections[place], &new.sections[place], &c.share, state, &mut x);
-                }
-                _ => svf::wake(&new.coefs[place], &c.share, state, &mut x),
-            }
-        }
-        lane.write(audio, &x);
-    }
-    if start == Start::Woken {
-        for (x, h) in audio.iter_mut().zip(heard) {
-            for i in 0..QUANTUM {
-                x[i] = (1.0 - c.share[i]) * h[i] + c.share[i] * x[i];
-            }
-        }
-    }
-}
-
-/// From 0 to 1 with three derivatives zero at both ends: `u⁴(35 − 84u + 70u² − 20u³)`.
-fn rise(u: f64) -> f64 {
-    let u = u.clamp(0.0, 1.0);
-    let u2 = u * u;
-    u2 * u2 * (35.0 - 84.0 * u + 70.0 * u2 - 20.0 * (u2 * u))
-}
-
 #[cfg(test)]
 impl EqualizerUnit {
     pub(super) fn heard(&self) -> Option<&Design> {
@@ -292,6 +197,7 @@ impl Unit for EqualizerUnit {
     }
 
     fn process(&mut self, block: &mut Block<'_>) {
+        self.history.push(block.audio, &self.now.states);
         if self.coming.design.is_some() {
             self.process_change(block.audio);
         } else {
@@ -314,5 +220,6 @@ impl Unit for EqualizerUnit {
         }
         self.now.clear();
         self.coming.clear();
+        self.history.forget();
     }
 }

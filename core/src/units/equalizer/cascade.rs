@@ -90,12 +90,6 @@ impl Cascade {
         }
     }
 
-    /// Audio thread. One quantum of one band.
-    pub(super) fn run_band(&mut self, band: usize, routes: &Routes, audio: &mut [Frames]) {
-        let Some(d) = &self.design else { return };
-        run(d, d.band_places(band), routes.of(d.bands[band].route), &mut self.states, audio);
-    }
-
     pub(super) fn clear(&mut self) {
         self.states.fill([State::default(); PLACES]);
     }

@@ -116,6 +116,17 @@ impl Design {
             && (a.len == 0 || (a.route == b.route && self.coefs[range.clone()] == other.coefs[range]))
     }
 
+    /// True if what one band has gathered in this design is worth something in the other: the same shape at
+    /// the same place, within an octave.
+    pub fn alike(&self, other: &Design, band: usize) -> bool {
+        let (a, b) = (&self.bands[band], &other.bands[band]);
+        let near = |p: &u8| {
+            let (f, g) = (self.sections[usize::from(*p)].g, other.sections[usize::from(*p)].g);
+            f < 2.0 * g && g < 2.0 * f
+        };
+        a.len == b.len && a.shape == b.shape && a.route == b.route && self.band_places(band).iter().all(near)
+    }
+
     /// Longest time constant of all bands in frames.
     pub fn time_constant(&self) -> f64 {
         self.bands.iter().map(|b| b.tau).fold(0.0, f64::max)

@@ -9,6 +9,7 @@ mod cascade;
 mod design;
 #[cfg(test)]
 mod exchange_tests;
+mod history;
 #[cfg(test)]
 mod tests;
 
