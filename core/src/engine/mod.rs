@@ -11,6 +11,7 @@
 //! | [`engine`] | one quantum: commands, chain, guard, outputs, taps | audio |
 //! | [`quantum`] | any period in, whole quanta inside | audio |
 //! | [`link`] | every ring between the two sides | both |
+//! | [`response`] | gain and phase of a rack or slot, measured | control |
 //! | [`tap`] | audio copied out for those who only look at it | both |
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
@@ -22,6 +23,7 @@ pub mod engine;
 pub mod link;
 pub mod output;
 pub mod quantum;
+pub mod response;
 pub mod spec;
 pub mod swap;
 pub mod tap;

@@ -7,5 +7,6 @@ mod clicks;
 mod fades;
 mod invariance;
 mod params;
+mod response;
 mod rig;
 mod swap;
