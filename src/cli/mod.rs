@@ -4,6 +4,8 @@
 mod bench;
 mod check;
 mod complete;
+mod curve;
+mod curve_svg;
 mod export;
 mod init;
 pub mod list;
@@ -50,6 +52,7 @@ enum Verb {
     Render(render::Args),
     Measure(measure::Args),
     Check(check::Args),
+    Curve(curve::Args),
     Units(list::UnitsArgs),
     Params(list::ParamsArgs),
     Init(init::Args),
@@ -96,6 +99,7 @@ fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Render(a) => render::run(&a),
         Verb::Measure(a) => measure::run(&a),
         Verb::Check(a) => check::run(&a),
+        Verb::Curve(a) => curve::run(&a),
         Verb::Units(a) => list::units(&a),
         Verb::Params(a) => list::params(&a),
         Verb::Init(a) => init::run(&a),

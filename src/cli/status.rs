@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::remote::{Remote, number, safe};
+use crate::client::Client;
 use crate::client::v1::{GetStatusRequest, GetStatusResponse};
 use crate::exit::Failure;
 
@@ -23,6 +24,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let server = client.server().to_string();
     args.remote.say(|| json(&status, &server), || text(&status, &server));
     Ok(())
+}
+
+/// The running engine's sample rate in Hz.
+pub fn rate(client: &Client) -> Result<Option<u32>, Failure> {
+    let status = client.call(client.system().get_status(GetStatusRequest {}))?;
+    Ok(status.audio.map(|a| a.sample_rate).filter(|hz| *hz > 0))
 }
 
 fn json(s: &GetStatusResponse, server: &str) -> Value {

@@ -3,8 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lathe_core::rack;
+use lathe_core::engine::response::{self, Feed, ResponseError};
+use lathe_core::rack::{self, plan::RackPlan};
 use prost::Message as _;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::recent::{self, Made, Recent};
@@ -16,19 +18,26 @@ use crate::control::{Client, Control, Edit, Handle, Reloaded, When};
 const MAX_ADDRESSES: usize = 256;
 /// Longest delay of a batch in seconds.
 const MAX_DELAY: f64 = 3600.0;
+/// Responses measured at once.
+const MEASURING: usize = 2;
+/// Sample rates of a response in Hz, and the usual one while no engine runs.
+const RATES: std::ops::RangeInclusive<u32> = 8000..=384_000;
+const USUAL_RATE: u32 = 48_000;
 /// Longest id of a request in bytes.
 const MAX_ID: usize = 64;
 
 pub(super) struct Racks {
     rooms: Rooms,
     recent: Arc<Mutex<Recent>>,
+    /// Turns for measurements of responses, which take the time of a core.
+    measuring: Arc<Semaphore>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Racks {
     pub fn new(rooms: Rooms) -> Self {
-        Racks { rooms, recent: Arc::default() }
+        Racks { rooms, recent: Arc::default(), measuring: Arc::new(Semaphore::new(MEASURING)) }
     }
 
     /// Runs with the writer locked, beside the network's threads.
@@ -127,6 +136,24 @@ impl RackService for Racks {
         Ok(Response::new(response))
     }
 
+    async fn get_response(
+        &self,
+        request: Request<v1::GetResponseRequest>,
+    ) -> Answer<v1::GetResponseResponse> {
+        let request = request.into_inner();
+        let busy = || refuse::exhausted("response", "others are measured; ask again when they are done");
+        let turn = self.measuring.clone().try_acquire_owned().map_err(|_| busy())?;
+        let (plan, revision, rate) =
+            self.locked(|c| Ok((c.plan().clone(), c.revision(), c.spec().map(|s| s.sample_rate)))).await?;
+        let response = aside(move || {
+            let _turn = turn;
+            curves(&plan, request, rate.unwrap_or(USUAL_RATE))
+        });
+        let mut response = response.await??;
+        response.revision = revision;
+        Ok(Response::new(response))
+    }
+
     async fn get_rack_file(&self, _: Request<v1::GetRackFileRequest>) -> Answer<v1::GetRackFileResponse> {
         let (plan, revision) = self.locked(|c| Ok((c.plan().clone(), c.revision()))).await?;
         Ok(Response::new(v1::GetRackFileResponse { toml: rack::export(&plan), revision }))
@@ -170,6 +197,44 @@ impl RackService for Racks {
         let audible = engine && audio.audible && !audio.hung;
         Ok(Response::new(v1::SetPanicResponse { revision, audible, panic }))
     }
+}
+
+/// Measures the response of the rack or a slot.
+fn curves(
+    plan: &RackPlan,
+    request: v1::GetResponseRequest,
+    usual: u32,
+) -> Result<v1::GetResponseResponse, Status> {
+    let rate = if request.sample_rate == 0 { usual } else { request.sample_rate };
+    if !RATES.contains(&rate) {
+        let why = format!("{} Hz to {} Hz are allowed, not {rate} Hz", RATES.start(), RATES.end());
+        return Err(refuse::field("sample_rate", why));
+    }
+    let feed = Feed::named(&request.feed, &plan.layout).map_err(|why| refuse::field("feed", why))?;
+    let frequencies = match request.frequencies_hz {
+        some if !some.is_empty() => some,
+        _ => response::spread(10.0, (0.5 * f64::from(rate)).min(24_000.0), 256),
+    };
+    let slot = Some(request.slot.as_str()).filter(|s| !s.is_empty());
+    let measured = response::response(plan, rate, slot, feed, &frequencies).map_err(|e| match e {
+        ResponseError::Build(e) => refuse::build(&e),
+        ResponseError::NoSlot(_) => Status::not_found(e.to_string()),
+        ResponseError::NoPair(_) => refuse::field("feed", e),
+        ResponseError::Frequency(..) | ResponseError::TooMany(_) => refuse::field("frequencies_hz", e),
+    })?;
+    let curve = |c: &response::Curve| v1::ResponseCurve {
+        name: c.name.to_string(),
+        level_db: c.magnitude.iter().map(|m| response::level(*m)).collect(),
+        phase_rad: c.phase.clone(),
+    };
+    Ok(v1::GetResponseResponse {
+        revision: 0,
+        sample_rate: rate,
+        latency_frames: measured.latency as u32,
+        curves: measured.curves.iter().map(curve).collect(),
+        frequencies_hz: frequencies,
+        cut: measured.cut,
+    })
 }
 
 /// The values of what was asked for, in the order of the rack.

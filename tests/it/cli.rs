@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::docs::golden;
 use crate::files::{Desk, LATHE, assert_same, noise, sine};
 
-const VERBS: [&str; 7] = ["render", "measure", "check", "units", "params", "init", "bench"];
+const VERBS: [&str; 8] = ["render", "measure", "check", "curve", "units", "params", "init", "bench"];
 
 /// The keys of an object, in alphabetical order.
 fn keys(value: &Value) -> Vec<&str> {
@@ -134,6 +134,43 @@ fn check_goes_on_after_a_bad_file_and_the_worst_decides() {
     assert!(said.out.starts_with("racks/mono.toml: ok"), "{}", said.out);
     let warned = desk.lathe("check --json bare.toml").exits(0).json();
     assert_eq!(warned["warnings"][0]["severity"], "warning");
+}
+
+#[test]
+fn a_curve_is_a_table_json_and_a_drawing() {
+    let desk = Desk::new();
+    let band = "{ freq = 1000, gain = 6, q = 1 }";
+    let rack = format!(
+        "format = 1\n[rack]\nlayout = \"stereo\"\n[[slot]]\nid = \"eq\"\nunit = \"equalizer\"\nparams = {{ band1 = {band} }}\n"
+    );
+    std::fs::write(desk.path("eq.toml"), rack).unwrap();
+    let said = desk.lathe("curve eq --rack eq.toml --from 100 --to 10000 --points 3 --rate 96000").exits(0);
+    let lines: Vec<Vec<&str>> = said.out.lines().map(|l| l.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["Hz", "L", "dB", "rad", "R", "dB", "rad"]);
+    let peak: f64 = lines[2][1].parse().unwrap();
+    assert!(lines.len() == 4 && lines[2][0] == "1000.0" && (peak - 6.0).abs() < 0.001, "{}", said.out);
+    let json = desk.lathe("curve --rack eq.toml --feed side --points 7 --json --svg eq.svg").exits(0);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        keys(&json),
+        ["curves", "cut", "frequencies_hz", "latency_frames", "sample_rate", "slot"],
+        "{json}"
+    );
+    assert_eq!(json["curves"][0]["name"], "side");
+    assert_eq!(json["curves"][0]["level_db"].as_array().unwrap().len(), 7);
+    let drawing = std::fs::read_to_string(desk.path("eq.svg")).unwrap();
+    assert!(drawing.starts_with("<svg ") && drawing.ends_with("</svg>\n"), "{drawing}");
+    assert_eq!(drawing.matches("<polyline").count(), 1, "{drawing}");
+    for (line, why) in [
+        ("curve no --rack eq.toml", "there is no slot \"no\""),
+        ("curve --rack eq.toml --feed up", "all, mid, side, L, R are allowed"),
+        ("curve --rack eq.toml --to 30000", "0 Hz to half the sample rate, 24000 Hz, are allowed"),
+        ("curve --rack eq.toml --from 500 --to 100", "is not below"),
+        ("curve --rack eq.toml --points 1", "2..=4096"),
+    ] {
+        let said = desk.lathe(line).exits(2);
+        assert!(said.err.contains(why) && said.out.is_empty(), "{line}: {}", said.err);
+    }
 }
 
 #[test]

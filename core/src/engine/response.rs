@@ -10,7 +10,9 @@ use std::f64::consts::PI;
 
 use super::{BuildError, Engine, Periods, Ports, build, link};
 use crate::dsp::QUANTUM;
+use crate::dsp::math::gain_to_db;
 use crate::rack::plan::{Content, RackPlan, SlotPlan, Source};
+use crate::units::Layout;
 
 /// Height of the strike: 2⁻²⁰, −120.4 dBFS.
 const STRIKE: f64 = 1.0 / 1_048_576.0;
@@ -41,11 +43,41 @@ pub enum Feed {
     Side,
 }
 
+impl Feed {
+    /// `all` (or nothing), `mid`, `side`, or a channel of the layout by name; else what is allowed.
+    ///
+    /// # Errors
+    /// The allowed names.
+    pub fn named(name: &str, layout: &Layout) -> Result<Feed, String> {
+        match name {
+            "" | "all" => Ok(Feed::All),
+            "mid" => Ok(Feed::Mid),
+            "side" => Ok(Feed::Side),
+            _ => layout.names().iter().position(|n| *n == name).map(Feed::One).ok_or_else(|| {
+                format!("no feed \"{name}\": all, mid, side, {} are allowed", layout.names().join(", "))
+            }),
+        }
+    }
+}
+
+/// Frequencies at equal ratios, ends included: `points` (at least 2) from `from` to `to` Hz.
+pub fn spread(from: f64, to: f64, points: usize) -> Vec<f64> {
+    let last = points.max(2) - 1;
+    (0..=last)
+        .map(|k| if k == last { to } else { from * libm::pow(to / from, k as f64 / last as f64) })
+        .collect()
+}
+
+/// A level in dB; what is under −240 dB, nothing above all, is −240.
+pub fn level(magnitude: f64) -> f64 {
+    gain_to_db(magnitude)
+}
+
 /// Gain and phase over frequency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// Index of the channel; `None` for mid and side.
-    pub channel: Option<usize>,
+    /// A channel of the layout, `mid` or `side`.
+    pub name: &'static str,
     /// Linear, by frequency.
     pub magnitude: Vec<f64>,
     /// In radians, −π to π, by frequency; the latency is taken out.
@@ -119,18 +151,19 @@ pub fn response(
         })
         .collect();
     let Answer { audio, latency, cut } = strike(&plan, rate, &heights)?;
-    let curve = |channel: Option<usize>, audio: &[f64]| {
+    let curve = |name: &'static str, audio: &[f64]| {
         let (magnitude, phase) = transform(audio, latency, rate, frequencies);
-        Curve { channel, magnitude, phase }
+        Curve { name, magnitude, phase }
     };
+    let names = plan.layout.names();
     let curves = match (feed, pair) {
-        (Feed::One(c), _) => vec![curve(Some(c), &audio[c])],
+        (Feed::One(c), _) => vec![curve(names[c], &audio[c])],
         (_, Some((l, r))) => {
-            let sign = if feed == Feed::Side { -1.0 } else { 1.0 };
+            let (name, sign) = if feed == Feed::Side { ("side", -1.0) } else { ("mid", 1.0) };
             let mixed: Vec<f64> = audio[l].iter().zip(&audio[r]).map(|(a, b)| 0.5 * (a + sign * b)).collect();
-            vec![curve(None, &mixed)]
+            vec![curve(name, &mixed)]
         }
-        _ => audio.iter().enumerate().map(|(c, a)| curve(Some(c), a)).collect(),
+        _ => names.iter().zip(&audio).map(|(name, a)| curve(name, a)).collect(),
     };
     Ok(Response { curves, latency, cut })
 }

@@ -384,6 +384,59 @@ pub struct LoadRackResponse {
     #[prost(bool, tag = "5")]
     pub valid: bool,
 }
+/// Which response.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetResponseRequest {
+    /// A slot by its id; empty: the whole rack.
+    #[prost(string, tag = "1")]
+    pub slot: ::prost::alloc::string::String,
+    /// In Hz, 0 to half the sample rate; at most 4096. None: 256 at equal ratios from 10 Hz to half the rate or
+    /// 24 kHz, what is lower.
+    #[prost(double, repeated, tag = "2")]
+    pub frequencies_hz: ::prost::alloc::vec::Vec<f64>,
+    /// How the input is fed: `all` or empty, all channels alike; `mid` or `side` of the pairs; or a channel by
+    /// name, alone.
+    #[prost(string, tag = "3")]
+    pub feed: ::prost::alloc::string::String,
+    /// Frames per second, 8000 to 384000; 0: the engine's that runs, 48000 if none does.
+    #[prost(uint32, tag = "4")]
+    pub sample_rate: u32,
+}
+/// Gain and phase of one channel over frequency.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResponseCurve {
+    /// A channel, `mid` or `side`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// In dB, by frequency; -240 for nothing at all.
+    #[prost(double, repeated, tag = "2")]
+    pub level_db: ::prost::alloc::vec::Vec<f64>,
+    /// In radians from -pi to pi, by frequency; the latency is taken out.
+    #[prost(double, repeated, tag = "3")]
+    pub phase_rad: ::prost::alloc::vec::Vec<f64>,
+}
+/// What was measured.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetResponseResponse {
+    /// Of these settings.
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// Frames per second of the measurement.
+    #[prost(uint32, tag = "2")]
+    pub sample_rate: u32,
+    /// Frames that the measured part delays.
+    #[prost(uint32, tag = "3")]
+    pub latency_frames: u32,
+    /// In Hz, as asked for.
+    #[prost(double, repeated, tag = "4")]
+    pub frequencies_hz: ::prost::alloc::vec::Vec<f64>,
+    /// One for each channel that was fed; one for `mid` or `side`.
+    #[prost(message, repeated, tag = "5")]
+    pub curves: ::prost::alloc::vec::Vec<ResponseCurve>,
+    /// It had not died away after 20 s; what came later is not in the curves.
+    #[prost(bool, tag = "6")]
+    pub cut: bool,
+}
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetRackFileRequest {}
@@ -878,6 +931,33 @@ pub mod rack_service_client {
                 .insert(GrpcMethod::new("lathe.v1.RackService", "LoadRack"));
             self.inner.unary(req, path, codec).await
         }
+        /// What the rack, or one slot of it, does to a spectrum: measured on a chain of its own with a strike of
+        /// -120 dBFS, so dynamics are at rest. The sound that runs is not touched. NOT_FOUND: no such slot.
+        /// RESOURCE_EXHAUSTED: too many are measured at once.
+        pub async fn get_response(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetResponseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetResponseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.RackService/GetResponse",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.RackService", "GetResponse"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The running settings as a rack file.
         pub async fn get_rack_file(
             &mut self,
@@ -1051,6 +1131,16 @@ pub mod rack_service_server {
             request: tonic::Request<super::LoadRackRequest>,
         ) -> std::result::Result<
             tonic::Response<super::LoadRackResponse>,
+            tonic::Status,
+        >;
+        /// What the rack, or one slot of it, does to a spectrum: measured on a chain of its own with a strike of
+        /// -120 dBFS, so dynamics are at rest. The sound that runs is not touched. NOT_FOUND: no such slot.
+        /// RESOURCE_EXHAUSTED: too many are measured at once.
+        async fn get_response(
+            &self,
+            request: tonic::Request<super::GetResponseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetResponseResponse>,
             tonic::Status,
         >;
         /// The running settings as a rack file.
@@ -1376,6 +1466,51 @@ pub mod rack_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = LoadRackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.RackService/GetResponse" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetResponseSvc<T: RackService>(pub Arc<T>);
+                    impl<
+                        T: RackService,
+                    > tonic::server::UnaryService<super::GetResponseRequest>
+                    for GetResponseSvc<T> {
+                        type Response = super::GetResponseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetResponseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RackService>::get_response(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetResponseSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

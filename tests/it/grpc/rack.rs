@@ -43,6 +43,46 @@ async fn the_rack_says_all_of_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_response_follows_the_settings_and_bad_questions_are_refused() {
+    let rig = Rig::start(plan(1), false).await;
+    let mut client = rig.rack().await;
+    let items = vec![real("eq1/band1/gain", 6.0), real("eq1/band1/freq", 1000.0), real("trim/trim", -3.0)];
+    let set = client.set_values(batch(items)).await.unwrap().into_inner();
+    let ask = |slot: &str, frequencies_hz: &[f64], feed: &str, sample_rate| v1::GetResponseRequest {
+        slot: slot.into(),
+        frequencies_hz: frequencies_hz.to_vec(),
+        feed: feed.into(),
+        sample_rate,
+    };
+    let eq = client.get_response(ask("eq1", &[10.0, 1000.0], "R", 0)).await.unwrap().into_inner();
+    assert_eq!((eq.revision, eq.sample_rate, eq.latency_frames, eq.cut), (set.revision, 48_000, 0, false));
+    assert!(eq.curves.len() == 1 && eq.curves[0].name == "R", "{eq:?}");
+    assert!(
+        eq.curves[0].level_db[0].abs() < 0.01 && (eq.curves[0].level_db[1] - 6.0).abs() < 0.001,
+        "{eq:?}"
+    );
+    let whole = client.get_response(ask("", &[], "", 0)).await.unwrap().into_inner();
+    assert_eq!((whole.curves.len(), whole.frequencies_hz.len()), (2, 256));
+    let peak = whole.curves[0].level_db.iter().copied().fold(f64::MIN, f64::max);
+    assert!((peak - 3.0).abs() < 0.01 && whole.latency_frames > 0, "{peak} dB");
+    for (request, code, field) in [
+        (ask("none", &[], "", 0), Code::NotFound, ""),
+        (ask("", &[], "up", 0), Code::InvalidArgument, "feed"),
+        (ask("", &[24_000.1], "", 0), Code::InvalidArgument, "frequencies_hz"),
+        (ask("", &[f64::NAN], "", 0), Code::InvalidArgument, "frequencies_hz"),
+        (ask("", &vec![1.0; 4097], "", 0), Code::InvalidArgument, "frequencies_hz"),
+        (ask("", &[], "", 7999), Code::InvalidArgument, "sample_rate"),
+        (ask("", &[], "", u32::MAX), Code::InvalidArgument, "sample_rate"),
+    ] {
+        let refused = client.get_response(request).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{refused:?}");
+        let named = violations(&refused).first().map(|v| v.0.clone()).unwrap_or_default();
+        assert_eq!(named, field, "{refused:?}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn values_are_read_by_address_and_by_pattern() {
     let rig = Rig::start(plan(2), false).await;
     let mut client = rig.rack().await;
