@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::docs::golden;
 use crate::files::{Desk, LATHE, assert_same, noise, sine};
 
-const VERBS: [&str; 7] = ["render", "measure", "check", "units", "params", "init", "bench"];
+const VERBS: [&str; 8] = ["render", "measure", "check", "units", "params", "init", "layout", "bench"];
 
 /// The keys of an object, in alphabetical order.
 fn keys(value: &Value) -> Vec<&str> {

@@ -12,6 +12,7 @@ mod jack;
 mod jackd;
 mod lathed;
 mod layering;
+mod layouts;
 mod music;
 mod osc;
 mod osc_limits;
