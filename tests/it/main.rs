@@ -7,6 +7,7 @@ mod daemon;
 mod docs;
 mod faults;
 mod files;
+mod foreign;
 mod grpc;
 mod jack;
 mod jackd;
