@@ -295,3 +295,31 @@ fn py2tosc_reads_the_layouts() {
         assert!(saw["controls"].as_u64() > Some(300), "{name}: {saw}");
     }
 }
+
+#[test]
+fn three_songs_are_recalled_and_measured() {
+    let daemon = daemon();
+    let said = run(python()
+        .args(["clients/python/examples/recall.py", "--seconds", "2"])
+        .args(["--server", daemon.ready("http")]));
+    let rows: Vec<Vec<&str>> = said.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows[0], ["song", "integrated_lufs", "momentary_max_lufs", "true_peak_max_dbtp"], "{said}");
+    let songs: Vec<&str> = rows[1..].iter().map(|r| r[0]).collect();
+    assert_eq!(songs, ["Opener", "Ballad", "Closer"], "{said}");
+    for row in &rows[1..] {
+        for value in &row[1..] {
+            let level: f64 = value.parse().unwrap_or(f64::NAN);
+            assert!((-70.0..6.0).contains(&level), "{value} in {row:?}");
+        }
+    }
+    let loudness = |row: usize| rows[row][1].parse::<f64>().unwrap();
+    let step = loudness(1) - loudness(2);
+    assert!(step > 3.0, "the ballad is {step:.1} LU below the opener; 6 dB of trim and 3 dB of gain apart");
+    let listed = json(&run(buf()
+        .args(["curl", "--protocol", "grpc", "--http2-prior-knowledge"])
+        .arg(format!("http://{}/lathe.v1.SnapshotService/ListSnapshots", daemon.ready("http")))));
+    let names: Vec<&str> =
+        listed["snapshots"].as_array().unwrap().iter().filter_map(|s| s["name"].as_str()).collect();
+    assert_eq!(names, ["before the songs", "Opener", "Ballad", "Closer"]);
+    assert_eq!(listed["current"], "before the songs");
+}
