@@ -286,13 +286,40 @@ fn buf_finds_nothing_in_the_schema() {
     assert!(!said.status.success() && text(&said.stdout).contains("\"Hz\""), "{}", text(&said.stdout));
 }
 
+/// Every few seconds, well within the 10 s after which a subscription ends: the question in `/norm`, and
+/// both subscriptions.
+const RENEWED: [&str; 3] = ["/rack/bypass/norm", "/subscribe", "/subscribe"];
+
 #[test]
-fn py2tosc_reads_the_layouts() {
+fn py2tosc_reads_the_layouts_and_lua_runs_their_script() {
     for name in ["stereo-master", "midside"] {
         let saw = script(python(), "tosc.py", &[&format!("clients/layouts/{name}.tosc")]);
         assert_eq!(saw["issues"], json!([]), "{name}");
         assert_eq!(saw["same"], true, "{name}: something in the file is not understood");
-        assert!(saw["controls"].as_u64() > Some(300), "{name}: {saw}");
+        assert!(saw["controls"].as_u64() > Some(300), "{name}: {}", saw["controls"]);
+        assert_eq!(saw["listed"], "A, Mix 3", "{name}");
+        let meters = json!(["/subscribe", [{"tag": "s", "value": "/meter/out"}, {"tag": "i", "value": 10}]]);
+        let renewed = [json!(RENEWED[0]), json!(RENEWED[1]), meters];
+        let wanted: Vec<Value> =
+            [0, 4000, 8000].iter().flat_map(|ms| renewed.iter().map(move |m| json!([ms, m]))).collect();
+        assert_eq!(saw["sent"], json!(wanted), "{name}");
+    }
+}
+
+#[test]
+fn javascript_runs_the_script_of_a_session() {
+    for name in ["stereo-master", "midside"] {
+        let saw = script(node(), "session.js", &[&format!("clients/layouts/{name}.json")]);
+        let addresses =
+            |key: &str| -> Vec<Value> { saw[key].as_array().unwrap().iter().map(|m| m[1].clone()).collect() };
+        assert_eq!(addresses("again"), RENEWED, "{name}: {saw}");
+        assert_eq!(addresses("first")[..3], RENEWED, "{name}: {saw}");
+        assert_eq!(addresses("first")[3..], ["/snapshot/list", "/snapshot/current"], "{name}: {saw}");
+        assert_eq!(
+            saw["again"][2][2],
+            json!([{"type": "s", "value": "/meter/out"}, {"type": "i", "value": 10}])
+        );
+        assert!((1000..8000).contains(&saw["every"].as_u64().unwrap()), "{name}: every {} ms", saw["every"]);
     }
 }
 
