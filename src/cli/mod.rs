@@ -8,6 +8,7 @@ mod curve;
 mod curve_svg;
 mod export;
 mod init;
+pub mod layout;
 pub mod list;
 mod manual;
 mod measure;
@@ -56,6 +57,7 @@ enum Verb {
     Units(list::UnitsArgs),
     Params(list::ParamsArgs),
     Init(init::Args),
+    Layout(layout::Args),
     Bench(bench::Args),
     Status(status::Args),
     List(show::ListArgs),
@@ -103,6 +105,7 @@ fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Units(a) => list::units(&a),
         Verb::Params(a) => list::params(&a),
         Verb::Init(a) => init::run(&a),
+        Verb::Layout(a) => layout::run(&a),
         Verb::Bench(a) => bench::run(&a),
         Verb::Status(a) => status::run(&a),
         Verb::List(a) => show::list(&a),

@@ -48,7 +48,9 @@ fn the_reference_of_units_is_current() {
 #[test]
 fn every_relative_link_leads_somewhere() {
     let mut pages = below(&repository().join("docs"), "md");
-    pages.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|p| repository().join(p)));
+    pages.extend(
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "clients/README.md"].map(|p| repository().join(p)),
+    );
     let mut broken = Vec::new();
     for page in &pages {
         let text = std::fs::read_to_string(page).unwrap();
@@ -78,4 +80,32 @@ fn every_source_file_says_its_licence_and_what_it_is_for() {
         }
     }
     assert!(wrong.is_empty(), "no SPDX line, then no `//!` line:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_script_says_its_licence() {
+    let folders = ["clients", "tests/foreign"];
+    let scripts =
+        folders.iter().flat_map(|f| ["py", "js"].map(|e| below(&repository().join(f), e))).flatten();
+    let says = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().take(2).any(|l| l.ends_with(" SPDX-License-Identifier: MIT OR Apache-2.0"))
+    };
+    let (good, wrong): (Vec<PathBuf>, Vec<PathBuf>) = scripts.partition(says);
+    assert!(good.len() > 4 && wrong.is_empty(), "without an SPDX line: {wrong:?}");
+}
+
+/// What is committed names no host that packages come from; it would bind everyone to that host.
+#[test]
+fn no_list_of_packages_names_a_registry() {
+    for file in ["package.json", "requirements.txt"] {
+        let text = std::fs::read_to_string(repository().join("tests/foreign").join(file)).unwrap();
+        assert!(!text.contains("://") && !text.contains("index-url"), "{file}:\n{text}");
+    }
+    for lock in ["package-lock.json", "npm-shrinkwrap.json"] {
+        assert!(
+            !repository().join("tests/foreign").join(lock).exists(),
+            "{lock} has a URL for every package"
+        );
+    }
 }
