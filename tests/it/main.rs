@@ -12,11 +12,13 @@ mod jack;
 mod jackd;
 mod lathed;
 mod layering;
+mod metrics;
 mod music;
 mod osc;
 mod osc_limits;
 mod racks;
 mod rtsan;
+mod settings;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]
