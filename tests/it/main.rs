@@ -19,6 +19,7 @@ mod osc_limits;
 mod racks;
 mod rtsan;
 mod settings;
+mod systemd;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]
