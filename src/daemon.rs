@@ -2,13 +2,13 @@
 //! The daemon from start to end: start order, ready line, signals, reload, stop order. Main thread.
 
 use std::io::Write;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{CommandFactory, Parser};
 use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -18,13 +18,16 @@ use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::keeper::Keeper;
 use crate::control::snapshots::{Library, Snapshots};
-use crate::control::{Control, Handle, Reloaded};
+use crate::control::{Control, Handle, Host as _, Reloaded};
 use crate::exit::{Exit, Failure};
+use crate::log::{self, Log, LogFormat};
+use crate::notify::{self, Manager};
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
 use crate::store::{self, Origin, StateDir};
 use crate::telemetry::Telemetry;
-use crate::{grpc, osc};
+use crate::watchdog::{Signs, first_missing};
+use crate::{grpc, metrics, osc};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +72,7 @@ pub struct Flags {
     /// Where gRPC is heard, TCP; port 0 for a free one, `off` for none [default: 127.0.0.1:7701]
     #[arg(long, value_name = "ADDR")]
     pub http: Option<String>,
-    /// A Unix socket for gRPC beside it, mode 0660
+    /// A Unix socket for gRPC beside it, mode 0660; `off` for none [default: none]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// Where snapshots and the last state are kept [default: STATE_DIRECTORY, else the XDG state folder]
@@ -83,12 +86,6 @@ pub struct Flags {
     pub log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 fn parse_client_name(name: &str) -> Result<String, String> {
     settings::client_name(name).map(|()| name.to_string())
 }
@@ -99,7 +96,8 @@ pub fn run(flags: Flags) -> i32 {
         // JACK's library may have threads that wait for a hung server: nothing waits for them.
         Ok(()) => signal_hook::low_level::exit(0),
         Err(failure) => {
-            eprintln!("lathed: {}", failure.message);
+            notify::failed(&failure.message);
+            log::last_words(&failure.message);
             signal_hook::low_level::exit(failure.exit as i32)
         }
     }
@@ -113,15 +111,16 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     if !server.is_empty() && !jack_server::choose(&server) {
         return Err(Failure::new(Exit::Unavailable, "cannot choose a JACK server: threads run already"));
     }
-    start_log(flags.log_format);
+    let log = log::start(flags.log_format);
     seat::install_panic_hook();
     let mut signals = catch_signals().map_err(|e| Failure::new(Exit::Io, e))?;
     let rack = read_rack(flags.rack.as_deref())?;
     let backend = choose_backend(&flags, &settings)?;
     // The lock on the state comes before anything that another daemon could have.
-    let state = StateDir::open(flags.state_dir.as_deref()).map_err(|e| Failure::new(e.exit(), e))?;
+    let state_dir = flags.state_dir.clone().or(settings.state.dir().ok().flatten());
+    let state = StateDir::open(state_dir.as_deref()).map_err(|e| Failure::new(e.exit(), e))?;
     let socket = bind_osc(&flags, &settings)?;
-    let listeners = bind_grpc(&flags)?;
+    let listeners = bind_grpc(&flags, &settings)?;
     let http = listeners.tcp.first().and_then(|l| l.local_addr().ok());
     let (control, origin) = restored(&state, rack, flags.fresh);
     let supervisor = Supervisor::start(control, backend).map_err(start_failure)?;
@@ -132,24 +131,87 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let osc = socket.map(|s| start_osc(s, &settings, &host, &telemetry, &library)).transpose().map_err(io)?;
-    let grpc = start_grpc(listeners, &host, telemetry, library).map_err(io)?;
-    let services = Services { keeper, osc, grpc };
-    while !supervisor.is_ready(Duration::from_millis(50)) {
+    let counters = osc.as_ref().map(osc::Server::counters);
+    let grpc = start_grpc(listeners, &host, &telemetry, library, counters).map_err(io)?;
+    let services = Services { keeper, osc, grpc, telemetry };
+    let running = Running { supervisor, services, log, rack: flags.rack };
+    let mut manager = Manager::new();
+    let step = running.live(&mut signals, &mut manager, |state| {
+        say_ready(state, origin, running.services.osc.as_ref().map(osc::Server::address), http);
+    });
+    manager.stopping();
+    running.services.end(running.supervisor);
+    match step {
+        Step::Failed(part) => {
+            let reason =
+                format!("{part} has failed, see above; the sound was ended, so that all can start again");
+            Err(Failure::new(Exit::Software, reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How often the main thread looks around.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    On,
+    End,
+    /// This part is not there any more.
+    Failed(&'static str),
+}
+
+/// All that runs, as the main thread sees it.
+struct Running {
+    supervisor: Supervisor,
+    services: Services,
+    log: Log,
+    rack: Option<PathBuf>,
+}
+
+impl Running {
+    /// From the start to a signal or a failure. `announce` is called once all is ready.
+    fn live(&self, signals: &mut Signals, manager: &mut Manager, announce: impl FnOnce(&State)) -> Step {
+        let mut step = self.look(signals, manager);
+        while step == Step::On && !self.supervisor.is_ready(TICK) {
+            step = self.look(signals, manager);
+        }
+        // A supervisor that has failed is no reason to wait, but it is not ready.
+        if step == Step::On && self.supervisor.is_running() {
+            let state = self.supervisor.shared.state();
+            announce(&state);
+            manager.ready(&state);
+        }
+        while step == Step::On {
+            std::thread::sleep(TICK);
+            step = self.look(signals, manager);
+        }
+        step
+    }
+
+    /// Signals, signs of life, and what is to be told.
+    fn look(&self, signals: &mut Signals, manager: &mut Manager) -> Step {
+        let shared = &self.supervisor.shared;
         for signal in signals.pending() {
-            match signal {
-                SIGHUP => reload(&supervisor, flags.rack.as_deref()),
-                _ => return services.end(supervisor),
+            if signal != SIGHUP {
+                return Step::End;
             }
+            manager.reloading();
+            reload(&self.supervisor, self.rack.as_deref());
+            manager.reloaded(&shared.state());
         }
-    }
-    say_ready(&supervisor.shared.state(), origin, services.osc.as_ref().map(osc::Server::address), http);
-    for signal in signals.forever() {
-        match signal {
-            SIGHUP => reload(&supervisor, flags.rack.as_deref()),
-            _ => break,
+        if let Some(part) = first_missing(&self.services.parts(self.supervisor.is_running())) {
+            return Step::Failed(part);
         }
+        let (state, now) = (shared.state(), Instant::now());
+        let cycles = shared.load().map_or(0, |l| l.count());
+        let signs = Signs { rounds: shared.rounds(), cycles, audible: state.audible && !state.hung };
+        manager.tend(&state, signs, now);
+        self.log.tend(now);
+        Step::On
     }
-    services.end(supervisor)
 }
 
 /// What runs beside the sound.
@@ -157,6 +219,7 @@ struct Services {
     keeper: Keeper,
     osc: Option<osc::Server>,
     grpc: Option<Grpc>,
+    telemetry: Telemetry,
 }
 
 /// The gRPC server and the thread that its network runs on.
@@ -166,8 +229,19 @@ struct Grpc {
 }
 
 impl Services {
+    /// Who must run, and whether it does. A daemon without one of them is not left to run half.
+    fn parts(&self, supervisor: bool) -> [(&'static str, bool); 5] {
+        [
+            ("the supervisor of the audio", supervisor),
+            ("the OSC server", self.osc.as_ref().is_none_or(osc::Server::is_running)),
+            ("the gRPC server", self.grpc.as_ref().is_none_or(|g| !g.thread.is_finished())),
+            ("the keeper of the last state", self.keeper.is_running()),
+            ("the telemetry", self.telemetry.is_running()),
+        ]
+    }
+
     /// Stop order: who may change things, the sound, then its state.
-    fn end(self, supervisor: Supervisor) -> Result<(), Failure> {
+    fn end(self, supervisor: Supervisor) {
         tracing::info!("ending");
         if let Some(osc) = self.osc {
             osc.stop();
@@ -180,7 +254,6 @@ impl Services {
         }
         supervisor.stop();
         self.keeper.stop();
-        Ok(())
     }
 }
 
@@ -207,21 +280,31 @@ fn bind_osc(flags: &Flags, settings: &Settings) -> Result<Option<UdpSocket>, Fai
     Ok(Some(socket))
 }
 
-/// The addresses for gRPC; bound before anything runs.
-fn bind_grpc(flags: &Flags) -> Result<grpc::Listeners, Failure> {
+/// The addresses for gRPC; bound before anything runs. Flags win over the settings.
+fn bind_grpc(flags: &Flags, settings: &Settings) -> Result<grpc::Listeners, Failure> {
     let refused = |e: grpc::BindError| Failure::new(e.exit(), e);
+    let mut wanted = settings.http.clone();
+    let mut exit = Exit::Config;
+    if let Some(text) = flags.http.as_deref() {
+        let text = if text == "off" { "" } else { text };
+        wanted.listen = toml::Spanned::new(0..0, text.to_string());
+        if !text.is_empty() && text.parse::<SocketAddr>().is_err() && text.parse::<IpAddr>().is_err() {
+            exit = Exit::Usage;
+        }
+    }
+    let address = wanted.address().map_err(|e| Failure::new(exit, format!("--http: {e}")))?;
+    let socket = match &flags.socket {
+        Some(path) if path.as_os_str() == "off" => None,
+        Some(path) => Some(path.clone()),
+        // It was checked when it was read.
+        None => wanted.socket().ok().flatten(),
+    };
     let mut listeners = grpc::Listeners { tcp: Vec::new(), sockets: Vec::new() };
-    let text = flags.http.as_deref().unwrap_or("127.0.0.1:7701");
-    if text != "off" {
-        let address: SocketAddr = text.parse().map_err(|_| {
-            let reason =
-                format!("--http {text:?} is no address and port, such as 127.0.0.1:7701, and not off");
-            Failure::new(Exit::Usage, reason)
-        })?;
+    if let Some(address) = address {
         listeners.tcp.push(grpc::bind(address).map_err(refused)?);
     }
-    if let Some(path) = &flags.socket {
-        listeners.sockets.push(grpc::bind_socket(path).map_err(refused)?);
+    if let Some(path) = socket {
+        listeners.sockets.push(grpc::bind_socket(&path).map_err(refused)?);
     }
     Ok(listeners)
 }
@@ -229,17 +312,28 @@ fn bind_grpc(flags: &Flags) -> Result<grpc::Listeners, Failure> {
 fn start_grpc(
     listeners: grpc::Listeners,
     host: &Handle,
-    telemetry: Telemetry,
+    telemetry: &Telemetry,
     library: Arc<dyn Snapshots>,
+    osc: Option<Arc<osc::stats::Stats>>,
 ) -> std::io::Result<Option<Grpc>> {
     if listeners.tcp.is_empty() && listeners.sockets.is_empty() {
         return Ok(None);
     }
+    let counts = Arc::new(grpc::counts::Counts::default());
+    let http = metrics::router(metrics::Sources {
+        host: host.clone(),
+        telemetry: telemetry.clone(),
+        snapshots: library.clone(),
+        osc,
+        http: counts.clone(),
+        since: Instant::now(),
+    });
     let services = grpc::Services {
         host: host.clone(),
         snapshots: Some(library),
-        meters: Some(Arc::new(telemetry)),
-        http: axum::Router::new(),
+        meters: Some(Arc::new(telemetry.clone())),
+        http,
+        counts,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -276,18 +370,6 @@ fn load_settings(flags: &Flags) -> Result<Settings, Failure> {
     match &flags.config {
         Some(path) => Settings::load(path).map_err(|e| Failure::new(Exit::Config, e)),
         None => Ok(Settings::default()),
-    }
-}
-
-fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .with_env_var("LATHE_LOG")
-        .from_env_lossy();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => log.json().init(),
     }
 }
 
@@ -420,7 +502,9 @@ fn reload(supervisor: &Supervisor, path: Option<&Path>) {
     let file = match read_rack(path) {
         Ok(file) => file,
         Err(failure) => {
-            return tracing::error!("the rack was not reloaded: {}", failure.message);
+            let mut lines = failure.message.lines();
+            tracing::error!("the rack was not reloaded: {}", lines.next().unwrap_or_default());
+            return lines.for_each(|line| tracing::error!("{line}"));
         }
     };
     let reloaded = {

@@ -14,6 +14,8 @@ pub enum Exit {
     Usage = 2,
     /// No daemon, address or state directory taken.
     Unavailable = 69,
+    /// A part of the daemon that must run has failed.
+    Software = 70,
     Io = 74,
     Config = 78,
 }

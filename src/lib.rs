@@ -9,6 +9,9 @@
 //! | [`grpc`] | the services of `proto/lathe/v1`: one port and a Unix socket |
 //! | [`settings`] | the machine's settings, `config/lathed.toml` |
 //! | [`daemon`] | start order, stop order, signals, reload |
+//! | [`log`] | log lines: escaped, and not too many |
+//! | [`watchdog`], [`notify`] | signs of life, and what the service manager is told |
+//! | [`metrics`] | `/metrics` for Prometheus |
 //! | [`osc`] | Open Sound Control: bytes to requests and back |
 //! | [`racks`] | the racks that come with the program |
 //! | [`store`] | snapshots and the last state on the disk |
@@ -27,9 +30,13 @@ pub mod daemon;
 pub mod exit;
 pub mod files;
 pub mod grpc;
+pub mod log;
+pub mod metrics;
+pub mod notify;
 pub mod osc;
 pub mod racks;
 pub mod settings;
 pub mod signals;
 pub mod store;
 pub mod telemetry;
+pub mod watchdog;

@@ -48,9 +48,9 @@ impl Session {
         let ours = shared.clone();
         let remembered = settings.remembered.clone();
         let thread = std::thread::Builder::new().name("jack".into()).spawn(move || {
-            let kept = run(&settings, &ours).unwrap_or(remembered);
-            ours.advance(Phase::Over);
-            kept
+            // Even if it fails: then another session follows.
+            let _over = Over(&ours);
+            run(&settings, &ours).unwrap_or(remembered)
         })?;
         Ok(Session { shared, thread })
     }
@@ -61,6 +61,15 @@ impl Session {
             Phase::Over => self.thread.join().unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+}
+
+/// Says that a session is over when it goes.
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.advance(Phase::Over);
     }
 }
 

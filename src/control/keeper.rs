@@ -31,6 +31,11 @@ impl Keeper {
         Ok(Keeper { stop, thread })
     }
 
+    /// False if the thread has failed.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Saves a last time and ends.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);

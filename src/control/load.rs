@@ -17,6 +17,8 @@ pub struct LoadMeter {
     worst: AtomicU64,
     periods: AtomicU64,
     histogram: [AtomicU64; STEPS],
+    /// Never taken.
+    all: AtomicU64,
 }
 
 /// Some periods together.
@@ -41,10 +43,16 @@ impl LoadMeter {
         self.time_ns.fetch_add(period, Relaxed);
         self.worst.fetch_max(share, Relaxed);
         self.periods.fetch_add(1, Relaxed);
+        self.all.fetch_add(1, Relaxed);
         let step = (share * STEPS as u64 / 1_000_000).min(STEPS as u64 - 1) as usize;
         if let Some(count) = self.histogram.get(step) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Periods noted so far, whoever took them.
+    pub fn count(&self) -> u64 {
+        self.all.load(Relaxed)
     }
 
     /// What was noted since the last call.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection: who it is, what it may send, and for how long it may say nothing.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::Service as _;
 
 use super::Closing;
+use super::counts::Counts;
 use crate::control::Client;
 
 /// Time for a handshake, and for the head of a request.
@@ -94,22 +96,26 @@ pub(super) async fn run(
     wire: Box<dyn Wire>,
     peer: Peer,
     router: axum::Router,
+    counts: Arc<Counts>,
     graceful: Watcher,
     mut ended: Closing,
 ) {
     let answered = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Answered { wire, answered: answered.clone() });
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let mut router = router.clone();
+        let (mut router, counts) = (router.clone(), counts.clone());
         async move {
+            let call = counts.call();
             if !peer.unix && !is_local(&request) {
+                counts.count_foreign();
                 let refusal = "requests from other sites are refused; ask for localhost or 127.0.0.1\n";
                 let mut response = Response::new(Body::from(refusal));
                 *response.status_mut() = StatusCode::FORBIDDEN;
                 return Ok(response);
             }
             request.extensions_mut().insert(peer);
-            router.call(request).await
+            let answer: Result<_, Infallible> = router.call(request).await;
+            answer.map(|a| a.map(|body| call.until_sent(body)))
         }
     });
     let connection = http().serve_connection_with_upgrades(io, service).into_owned();

@@ -14,10 +14,12 @@
 //! | `snapshots`, `meters`, `system` | the other services |
 //! | `events` | what happens to the audio, for `WatchEvents` and health |
 //! | `listen` | sockets, bound before anything says "ready" |
+//! | [`counts`] | connections and calls, counted |
 //! | `server`, `connection` | the accept loop, and one connection with its limits |
 
 mod connection;
 pub mod convert;
+pub mod counts;
 mod events;
 mod feed;
 mod listen;

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::service::Routes;
 
 use super::connection::{self, Peer, Wire};
+use super::counts::Counts;
 use super::events::{self, Events};
 use super::{Closing, Meters, Rooms, listen, meters, rack, snapshots, system, v1};
 use crate::control::{Handle, Snapshots};
@@ -34,12 +35,13 @@ pub struct Services {
     pub meters: Option<Arc<dyn Meters>>,
     /// Plain HTTP beside gRPC, on the same sockets. Without a fallback of its own.
     pub http: axum::Router,
+    pub counts: Arc<Counts>,
 }
 
 /// Serves until `shutdown`, then ends streams, and calls within a second. The listeners end with it.
 ///
 /// # Errors
-/// A listener cannot be used by this runtime.
+/// A listener cannot be used by this runtime, or a part of the server has failed.
 pub async fn serve(
     listeners: listen::Listeners,
     services: Services,
@@ -50,8 +52,11 @@ pub async fn serve(
     let (closing, ended) = (Closing(closing), Closing(ended));
     let local = |l: &std::net::TcpListener| l.local_addr().is_ok_and(|a| a.ip().to_canonical().is_loopback());
     let reflect = listeners.tcp.iter().all(local);
+    let counts = services.counts.clone();
+    let (router, mut events) = router(services, closing, reflect).await?;
     let door = Door {
-        router: router(services, closing, reflect).await?,
+        router,
+        counts,
         seats: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         graceful: Arc::new(GracefulShutdown::new()),
         ended,
@@ -64,23 +69,33 @@ pub async fn serve(
         let listener = UnixListener::from_std(socket.listener.try_clone()?)?;
         doors.spawn(door.clone().open(Listener::Unix(listener)));
     }
-    shutdown.await;
+    // Neither ends by itself before the server is told to.
+    let failed = tokio::select! {
+        () = shutdown => None,
+        Some(_) = doors.join_next() => Some("an accept loop"),
+        _ = &mut events => Some("the watch over the audio"),
+    };
     doors.shutdown().await;
     // An error means that nobody watches.
     let _ = close.send(true);
     if let Some(graceful) = Arc::into_inner(door.graceful) {
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     }
-    Ok(())
+    failed.map_or(Ok(()), |part| Err(io::Error::other(format!("{part} has failed"))))
 }
 
 /// Everything that is answered, and the task that looks at the audio.
-async fn router(services: Services, closing: Closing, reflect: bool) -> io::Result<axum::Router> {
+async fn router(
+    services: Services,
+    closing: Closing,
+    reflect: bool,
+) -> io::Result<(axum::Router, tokio::task::JoinHandle<()>)> {
     let events = Events::new();
     let (health, health_service) = tonic_health::server::health_reporter();
     events::tell_health(&health, &services.host.audio()).await;
-    tokio::spawn(events::run(services.host.clone(), events.clone(), health, closing.clone()));
-    let Services { host, snapshots, meters, http } = services;
+    let looks = events::run(services.host.clone(), events.clone(), health, closing.clone());
+    let looks = tokio::spawn(looks);
+    let Services { host, snapshots, meters, http, counts: _ } = services;
     let rooms = Rooms { host, snapshots, meters, events, closing };
     let mut routes = routes(&rooms).add_service(health_service);
     if reflect {
@@ -88,7 +103,7 @@ async fn router(services: Services, closing: Closing, reflect: bool) -> io::Resu
     }
     // gRPC-web before the merge: it answers everything else on HTTP/1.1 with 400.
     let router = routes.into_axum_router().reset_fallback().layer(tonic_web::GrpcWebLayer::new());
-    Ok(router.merge(http).fallback(unknown))
+    Ok((router.merge(http).fallback(unknown), looks))
 }
 
 /// Our services.
@@ -147,6 +162,7 @@ impl Listener {
 #[derive(Clone)]
 struct Door {
     router: axum::Router,
+    counts: Arc<Counts>,
     seats: Arc<Semaphore>,
     graceful: Arc<GracefulShutdown>,
     ended: Closing,
@@ -166,14 +182,16 @@ impl Door {
                 }
             };
             let Ok(seat) = self.seats.clone().try_acquire_owned() else {
+                self.counts.turn_away();
                 tracing::debug!("{MAX_CONNECTIONS} connections are open: one more was closed");
                 continue;
             };
             let (router, ended) = (self.router.clone(), self.ended.clone());
-            let watcher = self.graceful.watcher();
+            let (watcher, counts) = (self.graceful.watcher(), self.counts.clone());
             tokio::spawn(async move {
-                connection::run(wire, peer, router, watcher, ended).await;
-                drop(seat);
+                let open = counts.connect();
+                connection::run(wire, peer, router, counts, watcher, ended).await;
+                drop((seat, open));
             });
         }
     }

@@ -120,6 +120,16 @@ impl Server {
         &self.stats
     }
 
+    /// The counters, to keep.
+    pub fn counters(&self) -> Arc<Stats> {
+        self.stats.clone()
+    }
+
+    /// False if the thread has failed.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|t| !t.is_finished())
+    }
+
     /// Ends within 50 ms, unless a snapshot is being written.
     pub fn stop(self) {}
 }

@@ -36,6 +36,10 @@ pub struct Load {
     pub periods: u64,
     /// Periods since the start by their callback's time, in 1/32 of the period.
     pub histogram: [u64; STEPS],
+    /// Time in the callback since the start.
+    pub busy_seconds: f64,
+    /// Time of all these periods.
+    pub period_seconds: f64,
 }
 
 impl Load {
@@ -46,6 +50,8 @@ impl Load {
             xruns,
             periods: all.count,
             histogram: all.histogram,
+            busy_seconds: all.busy_ns as f64 * 1e-9,
+            period_seconds: all.time_ns as f64 * 1e-9,
         }
     }
 }

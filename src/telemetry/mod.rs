@@ -78,6 +78,7 @@ pub(super) struct Shared {
 pub struct Telemetry {
     host: Handle,
     shared: Arc<Shared>,
+    thread: Option<Arc<std::thread::JoinHandle<()>>>,
     _alive: Arc<Alive>,
 }
 
@@ -107,22 +108,28 @@ impl Shared {
 impl Telemetry {
     /// Starts the thread.
     pub fn start(host: Handle) -> std::io::Result<Telemetry> {
-        let telemetry = Telemetry::idle(host.clone());
+        let mut telemetry = Telemetry::idle(host.clone());
         let shared = telemetry.shared.clone();
-        std::thread::Builder::new().name("telemetry".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
             let mut worker = worker::Worker::new(host, shared.clone());
             while !shared.stop.load(Ordering::Acquire) {
                 worker.poll(Instant::now());
                 std::thread::sleep(POLL);
             }
         })?;
+        telemetry.thread = Some(Arc::new(thread));
         Ok(telemetry)
     }
 
     /// Without a thread.
     fn idle(host: Handle) -> Telemetry {
         let shared = Shared::new();
-        Telemetry { host, shared: shared.clone(), _alive: Arc::new(Alive(shared)) }
+        Telemetry { host, shared: shared.clone(), thread: None, _alive: Arc::new(Alive(shared)) }
+    }
+
+    /// False if the thread has failed.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|t| !t.is_finished())
     }
 
     /// Frames from now on; the first after one interval.

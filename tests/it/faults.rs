@@ -162,6 +162,106 @@ fn an_engine_can_be_taken_from_a_driver_at_any_time_and_keeps_its_place() {
     assert!(last > 0);
 }
 
+/// A unit that cannot be built while `ON` is set: it fails on the thread that builds, not on the audio thread.
+struct Unbuildable;
+static ON: AtomicBool = AtomicBool::new(false);
+
+impl Kind for Unbuildable {
+    const SPEC: UnitSpec = Faulty::<HANG>::SPEC;
+    type Unit = FaultyUnit<2>;
+    fn design(_: &Format, _: &Values, _: &mut Notes) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn build(_: &Format, _: &Values, (): ()) -> Result<FaultyUnit<2>, Refusal> {
+        assert!(!ON.load(Acquire), "on demand");
+        Ok(FaultyUnit)
+    }
+}
+
+static UNBUILDABLE: &dyn AnyKind = &Erased::<Unbuildable>::NEW;
+
+#[test]
+fn a_supervisor_that_fails_is_seen_and_its_end_is_soon() {
+    let s = Supervisor::start(Control::new(plan("stereo", UNBUILDABLE)), clock()).unwrap();
+    s.wait_ready();
+    let rounds = s.shared.rounds();
+    wait_for("the next round", Duration::from_secs(5), || (s.shared.rounds() > rounds).then_some(()));
+    assert!(s.is_running());
+    ON.store(true, Release);
+    s.shared.reopen();
+    wait_for("it to fail", Duration::from_secs(5), || (!s.is_running()).then_some(()));
+    assert!(s.is_ready(Duration::from_secs(5)), "nobody waits for it");
+    let begin = Instant::now();
+    s.stop();
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+/// A host at which every thread fails that asks it, once `broken` is set.
+struct Broken {
+    control: std::sync::Mutex<Control>,
+    broken: AtomicBool,
+}
+
+impl lathed::control::Host for Broken {
+    fn control(&self) -> std::sync::MutexGuard<'_, Control> {
+        assert!(!self.broken.load(Acquire), "on demand");
+        self.control.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+    fn audio(&self) -> lathed::control::AudioState {
+        assert!(!self.broken.load(Acquire), "on demand");
+        Default::default()
+    }
+    fn reopen(&self) {}
+}
+
+#[test]
+fn threads_that_fail_are_seen() {
+    let control = Control::new(plan("stereo", units::find("gain").unwrap()));
+    let host = Arc::new(Broken { control: std::sync::Mutex::new(control), broken: AtomicBool::new(false) });
+    let dir = tempfile::tempdir().unwrap();
+    let state = lathed::store::StateDir::open(Some(dir.path())).unwrap();
+    let keeper = lathed::control::keeper::Keeper::start(host.clone(), state.last_state()).unwrap();
+    let telemetry = lathed::telemetry::Telemetry::start(host.clone()).unwrap();
+    let socket = lathed::osc::bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
+    let osc = lathed::osc::Server::start(socket, host.clone(), None, None, Default::default()).unwrap();
+    let running = || [keeper.is_running(), telemetry.is_running(), osc.is_running()];
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(running(), [true; 3]);
+    host.broken.store(true, Release);
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let get = lathed::osc::Message::new("/rack/unit/bypass", vec![]);
+    let get = lathed::osc::encode(&get, lathed::osc::Booleans::Integers);
+    client.send_to(&get, osc.address()).unwrap();
+    wait_for("all to fail", Duration::from_secs(5), || (running() == [false; 3]).then_some(()));
+    drop(osc);
+    keeper.stop();
+}
+
+#[test]
+fn a_grpc_server_of_which_a_part_fails_ends_with_an_error() {
+    let control = Control::new(plan("stereo", units::find("gain").unwrap()));
+    let host = Arc::new(Broken { control: std::sync::Mutex::new(control), broken: AtomicBool::new(false) });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let listeners = lathed::grpc::Listeners {
+        tcp: vec![lathed::grpc::bind("127.0.0.1:0".parse().unwrap()).unwrap()],
+        sockets: Vec::new(),
+    };
+    let services = lathed::grpc::Services {
+        host: host.clone(),
+        snapshots: None,
+        meters: None,
+        http: axum::Router::new(),
+        counts: Arc::default(),
+    };
+    let served = runtime.spawn(lathed::grpc::serve(listeners, services, std::future::pending()));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!served.is_finished());
+    host.broken.store(true, Release);
+    let ended = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), served).await });
+    let error = ended.expect("it ends").unwrap().unwrap_err();
+    assert!(error.to_string().contains("the watch over the audio has failed"), "{error}");
+}
+
 fn clock() -> Backend {
     Backend::Clock { rate: None, period: 256, input: None }
 }

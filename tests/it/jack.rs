@@ -286,6 +286,139 @@ fn a_reload_leaves_the_running_sound_alone_to_the_bit() {
     panic!("six runs in a row had xruns");
 }
 
+/// Not a test: a client that counts xruns into a file and is late when it is told to, in a process of its own.
+#[test]
+#[ignore = "the body of a helper process"]
+fn late_client() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    struct Count(Arc<AtomicU64>);
+    impl jack::NotificationHandler for Count {
+        fn xrun(&mut self, _: &jack::Client) -> jack::Control {
+            self.0.fetch_add(1, Relaxed);
+            jack::Control::Continue
+        }
+    }
+    struct Late(Arc<AtomicU64>);
+    impl jack::ProcessHandler for Late {
+        fn process(&mut self, _: &jack::Client, _: &jack::ProcessScope) -> jack::Control {
+            let ms = self.0.swap(0, Relaxed);
+            if ms > 0 {
+                std::thread::sleep(Duration::from_millis(ms));
+            }
+            jack::Control::Continue
+        }
+    }
+    let Some(dir) = std::env::var_os("LATHE_TEST_LATE") else { return };
+    let dir = Path::new(&dir);
+    let (client, _) = jack::Client::new("late", jack::ClientOptions::NO_START_SERVER).unwrap();
+    let (xruns, late) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let port = client.register_port("out", jack::AudioOut::default()).unwrap();
+    let client = client.activate_async(Count(xruns.clone()), Late(late.clone())).unwrap();
+    loop {
+        if std::fs::remove_file(dir.join("late")).is_ok() {
+            late.store(40, Relaxed);
+        }
+        std::fs::write(dir.join("new"), xruns.load(Relaxed).to_string()).unwrap();
+        std::fs::rename(dir.join("new"), dir.join("xruns")).unwrap();
+        if dir.join("end").exists() {
+            drop((client, port));
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn our_xruns_are_as_many_as_another_client_is_told_of() {
+    let server = Jackd::start(48_000, 256);
+    let daemon = Lathed::on(&server, &["--rack", GAIN, "--http", "127.0.0.1:0"]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["jack::late_client", "--exact", "--ignored", "--nocapture"])
+        .env("JACK_DEFAULT_SERVER", server.name())
+        .env("JACK_NO_START_SERVER", "1")
+        .env("LATHE_TEST_LATE", dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let counts = || {
+        let page = super::metrics::scrape(daemon.ready("http"));
+        let theirs = std::fs::read_to_string(dir.path().join("xruns")).ok()?.parse::<u64>().ok()?;
+        Some((super::metrics::value(&page, "lathe_audio_xruns") as u64, theirs))
+    };
+    // Counts that have not changed for half a second.
+    let settled = || {
+        let (mut last, mut since) = (None, Instant::now());
+        wait_for("the counts to settle", Duration::from_secs(20), || {
+            let now = counts();
+            if now.is_none() || now != last {
+                (last, since) = (now, Instant::now());
+            }
+            last.filter(|_| since.elapsed() > Duration::from_millis(500))
+        })
+    };
+    let before = settled();
+    for _ in 0..10 {
+        let late = dir.path().join("late");
+        std::fs::write(&late, "").unwrap();
+        wait_for("it to be late", Duration::from_secs(5), || (!late.exists()).then_some(()));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let after = settled();
+    signal(server.pid(), "STOP");
+    std::thread::sleep(Duration::from_millis(100));
+    signal(server.pid(), "CONT");
+    let stopped = settled();
+    std::fs::write(dir.path().join("end"), "").unwrap();
+    assert!(other.wait().unwrap().success());
+    let (ours, theirs) = (after.0 - before.0, after.1 - before.1);
+    println!("10 late cycles of 40 ms: {ours} xruns of ours, {theirs} of another client's");
+    let (ours_stopped, theirs_stopped) = (stopped.0 - after.0, stopped.1 - after.1);
+    println!("a server stopped for 100 ms: {ours_stopped} of ours, {theirs_stopped} of the other's");
+    assert!(theirs >= 5, "late cycles are xruns");
+    assert_eq!((ours, ours_stopped), (theirs, theirs_stopped));
+}
+
+#[test]
+fn freewheeling_is_faster_than_time_and_bit_exact() {
+    let server = Jackd::start(48_000, 256);
+    let mut daemon = Lathed::on(&server, &["--rack", GAIN, "--http", "127.0.0.1:0"]);
+    let origin = daemon.origin().unwrap();
+    const SECONDS: usize = 16;
+    let input = noise(2, SECONDS * 48_000, 13);
+    let before = super::metrics::scrape(daemon.ready("http"));
+    let clients = Clients::start(&server, "lathe", &["L", "R"], &input, 4096, origin.jack_frame);
+    clients.wait_started();
+    let begin = Instant::now();
+    let wheel = |on| assert!(server.tool("jack_freewheel").arg(on).output().unwrap().status.success());
+    wheel("y");
+    wait_for("six seconds of audio", Duration::from_secs(10), || {
+        let page = super::metrics::scrape(daemon.ready("http"));
+        let frames = |page| super::metrics::value(page, "lathe_engine_frames");
+        (frames(&page) - frames(&before) > 6.0 * 48_000.0).then_some(())
+    });
+    wheel("n");
+    let live = clients.finish();
+    let took = begin.elapsed();
+    let shift = live.reported.0 as usize;
+    let frames = SECONDS * 48_000;
+    let differ: usize = (0..2)
+        .map(|c| live.audio[c][shift..][..frames].iter().zip(&input[c]).filter(|(a, b)| a != b).count())
+        .sum();
+    println!("{SECONDS} s in {took:?}; {differ} of {} samples differ", 2 * frames);
+    assert!(took < Duration::from_secs(SECONDS as u64 - 2), "{took:?}");
+    let after = super::metrics::scrape(daemon.ready("http"));
+    let ran = |name| super::metrics::value(&after, name) - super::metrics::value(&before, name);
+    assert!(ran("lathe_engine_frames") >= frames as f64 && ran("lathe_audio_lost_engines") == 0.0);
+    assert!(live.disturbed || differ == 0, "{differ} samples differ, and nothing explains it");
+    assert!(daemon.is_running() && daemon.log().iter().all(|l| !l.contains("hangs")));
+    // Back in time: audio still passes.
+    let origin = daemon.origin().unwrap();
+    let again = Clients::start(&server, "lathe", &["L", "R"], &noise(2, 9600, 5), 4096, origin.jack_frame);
+    assert!(again.finish().audio[0].iter().any(|x| *x != 0.0));
+}
+
 struct Gone(std::sync::Arc<std::sync::atomic::AtomicBool>);
 
 impl jack::NotificationHandler for Gone {

@@ -31,16 +31,21 @@ pub struct Origin {
 }
 
 impl Lathed {
+    /// Addresses are taken only by tests that ask for them.
     pub fn command(args: &[&str]) -> Command {
+        let off = ["--osc", "--http"].into_iter().filter(|flag| !args.contains(flag));
+        let mut all: Vec<&str> = off.flat_map(|flag| [flag, "off"]).collect();
+        all.extend(args);
+        Lathed::plain(&all)
+    }
+
+    /// With these flags and no others.
+    pub fn plain(args: &[&str]) -> Command {
         let mut c = Command::new(env!("CARGO_BIN_EXE_lathed"));
-        // Addresses are taken only by tests that ask for them.
-        for flag in ["--osc", "--http"] {
-            if !args.contains(&flag) {
-                c.args([flag, "off"]);
-            }
-        }
         c.args(args).env("JACK_NO_START_SERVER", "1").stdin(Stdio::null());
-        c.env_remove("LATHE_LOG").env_remove("STATE_DIRECTORY");
+        for name in ["LATHE_LOG", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM"] {
+            c.env_remove(name);
+        }
         // A state of its own: one directory, one daemon.
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -57,9 +62,13 @@ impl Lathed {
     }
 
     pub fn start(args: &[&str]) -> Lathed {
+        Lathed::launch(Lathed::command(args))
+    }
+
+    /// Waits for the ready line of any command.
+    pub fn launch(mut command: Command) -> Lathed {
         let begin = Instant::now();
-        let mut child =
-            Lathed::command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("lathed");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("lathed");
         let stdout = collect(child.stdout.take().unwrap());
         let log = collect(child.stderr.take().unwrap());
         let first = wait_for("the ready line", Duration::from_secs(10), || {

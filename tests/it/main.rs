@@ -14,11 +14,14 @@ mod jackd;
 mod lathed;
 mod layering;
 mod layouts;
+mod metrics;
 mod music;
 mod osc;
 mod osc_limits;
 mod racks;
 mod rtsan;
+mod settings;
+mod systemd;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]

@@ -121,6 +121,7 @@ impl Body {
 
     pub(super) fn run(mut self) {
         while !self.shared.stop.load(Ordering::Acquire) {
+            self.shared.rounds.fetch_add(1, Ordering::Relaxed);
             self.shared.control().tick();
             if self.shared.reopen.swap(false, Ordering::AcqRel) {
                 self.reopen();

@@ -8,7 +8,7 @@
 mod body;
 mod sessions;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub struct Shared {
     reopen: AtomicBool,
     /// There is something to say in a ready line.
     ready: AtomicBool,
+    /// Rounds of the supervisor's thread.
+    rounds: AtomicU64,
 }
 
 /// The running supervisor.
@@ -53,6 +55,11 @@ impl Shared {
 
     pub fn state(&self) -> State {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes up as long as the supervisor works.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     /// Asks for a new engine with the ports of the rack as it is now.
@@ -87,6 +94,7 @@ impl Supervisor {
             stop: AtomicBool::new(false),
             reopen: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
         });
         let mut body = Body::new(shared.clone(), backend);
         body.begin()?;
@@ -102,6 +110,11 @@ impl Supervisor {
             drop(self.shared.changed.wait_timeout(state, patience));
         }
         ready()
+    }
+
+    /// False if the thread has failed: nobody would look after the audio.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
     }
 
     /// Waits until audio runs, or until it is clear that no server is there yet.

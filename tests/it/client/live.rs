@@ -55,6 +55,7 @@ impl Studio {
             snapshots: Some(Arc::new(library)),
             meters: Some(Arc::new(Steady)),
             http: axum::Router::new(),
+            counts: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {

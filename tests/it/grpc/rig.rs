@@ -61,7 +61,8 @@ impl Rig {
         let listeners = Listeners { tcp: vec![tcp], sockets: vec![bind_socket(&socket).unwrap()] };
         let hello = axum::Router::new().route("/hello", axum::routing::get(|| async { "hello\n" }));
         let snapshots = state.as_ref().map(library);
-        let services = Services { host: host.clone(), snapshots, meters: None, http: hello };
+        let counts = Default::default();
+        let services = Services { host: host.clone(), snapshots, meters: None, http: hello, counts };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(serve(listeners, services, async move {
             let _ = stopped.await;
