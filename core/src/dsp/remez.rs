@@ -8,7 +8,7 @@
 
 use std::f64::consts::PI;
 
-/// Points of the grid for every coefficient.
+/// Points of the grid for every place where the error may peak.
 const DENSITY: usize = 12;
 const MOST_ROUNDS: usize = 40;
 /// Done when the largest error is within this share of the levelled one.
@@ -22,10 +22,9 @@ const LEVEL: f64 = 1e-3;
 pub fn half_band(pass: f64, ripple: f64) -> Vec<f64> {
     let mut k = (0.2 * length(ripple, ripple, 0.5 - 2.0 * pass)).max(2.0) as usize;
     loop {
-        let grid = points(&[(0.0, 4.0 * PI * pass)], DENSITY * k, |w| {
-            (1.0 / libm::cos(0.5 * w), libm::cos(0.5 * w))
-        });
-        let fit = Fit::new(&grid, k);
+        let (grid, places) =
+            points(&[(0.0, 4.0 * PI * pass)], k + 1, |w| (1.0 / libm::cos(0.5 * w), libm::cos(0.5 * w)));
+        let fit = Fit::new(&grid, places);
         // The sides are cos(ω/2) · polynomial at the lower rate, and err by twice as much as the whole.
         if fit.error <= 2.0 * ripple {
             let at: Vec<f64> = (0..k).map(|m| PI * (m as f64 + 0.5) / k as f64).collect();
@@ -45,13 +44,13 @@ pub fn half_band(pass: f64, ripple: f64) -> Vec<f64> {
 ///
 /// `pass` and `stop` are shares of the rate it runs at, the ripples the most that either band may err.
 pub fn low_pass(pass: f64, stop: f64, pass_ripple: f64, stop_ripple: f64) -> Vec<f64> {
-    let mut n = (0.5 * length(pass_ripple, stop_ripple, stop - pass)).ceil().max(2.0) as usize;
+    let mut n = (0.5 * length(pass_ripple, stop_ripple, stop - pass) + 2.0).ceil() as usize;
     loop {
         let bands = [(0.0, 2.0 * PI * pass), (2.0 * PI * stop, PI)];
-        let grid = points(&bands, DENSITY * n, |w| {
+        let (grid, places) = points(&bands, n + 1, |w| {
             if w <= bands[0].1 { (1.0, stop_ripple / pass_ripple) } else { (0.0, 1.0) }
         });
-        let fit = Fit::new(&grid, n);
+        let fit = Fit::new(&grid, places);
         if fit.error <= stop_ripple {
             let at: Vec<f64> = (0..n).map(|m| PI * (m as f64 + 0.5) / n as f64).collect();
             let gain: Vec<f64> = at.iter().map(|w| fit.at(libm::cos(*w))).collect();
@@ -78,19 +77,26 @@ struct Point {
     weight: f64,
 }
 
-/// About `count` points over the bands (radians), both ends of each among them.
-fn points(bands: &[(f64, f64)], count: usize, curve: impl Fn(f64) -> (f64, f64)) -> Vec<Point> {
-    let width: f64 = bands.iter().map(|(a, b)| b - a).sum();
-    let mut all = Vec::new();
+/// A grid over the bands (radians), and `count` of its points to begin with: evenly spaced, and both ends
+/// of each band among them.
+fn points(bands: &[(f64, f64)], count: usize, curve: impl Fn(f64) -> (f64, f64)) -> (Vec<Point>, Vec<usize>) {
+    let mut width: f64 = bands.iter().map(|(a, b)| b - a).sum();
+    let (mut grid, mut places, mut left) = (Vec::new(), Vec::new(), count);
     for (a, b) in bands {
-        let n = ((count as f64 * (b - a) / width).ceil() as usize).max(2);
-        for i in 0..=n {
-            let w = a + (b - a) * i as f64 / n as f64;
+        let share = libm::round(left as f64 * (b - a) / width) as usize;
+        let last = (share.max(2) - 1) * DENSITY;
+        for i in 0..=last {
+            let w = a + (b - a) * i as f64 / last as f64;
             let (want, weight) = curve(w);
-            all.push(Point { x: libm::cos(w), want, weight });
+            if i % DENSITY == 0 {
+                places.push(grid.len());
+            }
+            grid.push(Point { x: libm::cos(w), want, weight });
         }
+        left -= share;
+        width -= b - a;
     }
-    all
+    (grid, places)
 }
 
 /// A polynomial by its values at n + 1 points, one of which follows from the others.
@@ -104,9 +110,9 @@ struct Fit {
 }
 
 impl Fit {
-    /// `n` coefficients.
-    fn new(grid: &[Point], n: usize) -> Fit {
-        let mut places: Vec<usize> = (0..=n).map(|k| k * (grid.len() - 1) / n).collect();
+    /// Begins with as many `places` as there are coefficients, and one more.
+    fn new(grid: &[Point], mut places: Vec<usize>) -> Fit {
+        let count = places.len();
         let (mut fit, mut level) = Fit::levelled(grid, &places);
         for _ in 0..MOST_ROUNDS {
             let errors: Vec<f64> = grid.iter().map(|p| p.weight * (p.want - fit.at(p.x))).collect();
@@ -114,7 +120,7 @@ impl Fit {
             if fit.error <= level.abs() * (1.0 + LEVEL) {
                 break;
             }
-            match peaks(&errors, n + 1) {
+            match peaks(&errors, count) {
                 Some(p) => places = p,
                 None => break,
             }
