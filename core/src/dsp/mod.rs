@@ -7,6 +7,7 @@
 pub mod ballistics;
 pub mod ballistics_glide;
 pub mod box_cascade;
+pub mod convolver;
 pub mod crossover;
 pub mod delay;
 pub mod filters;
