@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Convolution with long kernels: 1 to 131,072 taps, no added latency, the same work in every quantum.
+//! Convolution with long kernels: 1 to 262,144 taps, no added latency, the same work in every quantum.
 //!
 //! The kernel is cut into partitions of 64, 512 and 4096 taps (Gardner 1995; partitioned overlap-save), each
 //! size with a delay line of spectra. A quantum is whole when a unit sees it, so the 64s answer at once. The
@@ -27,7 +27,7 @@ use super::{Frames, QUANTUM, SILENCE};
 use transform::{LANES, Pack, Transform};
 
 /// Most taps of a kernel.
-pub const MOST_TAPS: usize = 131_072;
+pub const MOST_TAPS: usize = 262_144;
 /// Sizes of the blocks; each is eight times the one before.
 const BLOCKS: [usize; 3] = [64, 512, 4096];
 /// Packs of one quantum.

@@ -61,7 +61,7 @@ fn every_count_of_taps_is_direct_convolution() {
         s = s.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         1 + (s >> 33) as usize % 20_000
     }));
-    counts.extend([32_768, 65_535, 65_536, 100_001, 131_071, 131_072]);
+    counts.extend([32_768, 65_535, 65_536, 100_001, 131_071, 131_072, 262_144]);
     let mut worst = f64::NEG_INFINITY;
     for (n, taps) in counts.iter().enumerate() {
         let delay = [Delay::None, Delay::Short, Delay::Long][n % 3];
