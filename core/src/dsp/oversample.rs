@@ -136,7 +136,7 @@ impl Down {
         let last = h.len() - 1;
         let sides = |from: usize| Sides {
             pairs: (1..=last).rev().skip(from).step_by(2).map(|n| h[n]).collect(),
-            centre: ((last - from) % 2 == 0).then_some(h[0]),
+            centre: (last - from).is_multiple_of(2).then_some(h[0]),
         };
         Down { near: sides(0), far: sides(1), later: false }
     }
