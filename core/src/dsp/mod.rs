@@ -22,6 +22,7 @@ pub mod remez;
 pub mod sliding_min;
 pub mod svf;
 pub mod true_peak;
+pub mod wide;
 
 /// Frames in the one slice of audio every unit sees, at absolute multiples of itself.
 pub const QUANTUM: usize = 64;

@@ -23,6 +23,7 @@
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
 
 use super::remez::{half_band, low_pass};
+use super::wide::{Kernel, Width};
 use super::{Frames, QUANTUM, SILENCE};
 
 /// Most steps: ×16.
@@ -54,6 +55,7 @@ pub struct OversampleFilters {
     down: Vec<Down>,
     latency: usize,
     pass: f64,
+    width: Width,
 }
 
 /// One step down.
@@ -104,7 +106,13 @@ impl OversampleFilters {
         for (s, d) in down.iter_mut().enumerate() {
             d.later = over >> (steps - 1 - s) & 1 == 1;
         }
-        OversampleFilters { up, down, latency: total >> steps, pass: share * sample_rate }
+        OversampleFilters {
+            up,
+            down,
+            latency: total >> steps,
+            pass: share * sample_rate,
+            width: Width::detected(),
+        }
     }
 
     /// 1, 2, 4, 8 or 16.
@@ -204,20 +212,46 @@ impl Oversampler {
     /// from there.
     pub fn up(&mut self, f: &OversampleFilters, input: &Frames) -> &mut [f64] {
         self.buffers[0].copy_from_slice(input);
-        for (s, (g, row)) in f.up.iter().zip(&mut self.up).enumerate() {
-            let (low, high) = self.buffers.split_at_mut(s + 1);
-            double(g, row, &low[s], &mut high[0]);
-        }
+        f.width.run(Rise { o: self, f });
         &mut self.buffers[f.up.len()]
     }
 
     /// Audio thread. Brings the top rate's quantum back.
     pub fn down(&mut self, f: &OversampleFilters, output: &mut Frames) {
-        for (s, (d, (near, far))) in f.down.iter().zip(&mut self.down).enumerate().rev() {
-            let (low, high) = self.buffers.split_at_mut(s + 1);
+        f.width.run(Fall { o: self, f });
+        output.copy_from_slice(&self.buffers[0]);
+    }
+}
+
+/// [`Oversampler::up`].
+struct Rise<'a> {
+    o: &'a mut Oversampler,
+    f: &'a OversampleFilters,
+}
+
+impl Kernel for Rise<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (s, (g, row)) in self.f.up.iter().zip(&mut self.o.up).enumerate() {
+            let (low, high) = self.o.buffers.split_at_mut(s + 1);
+            double(g, row, &low[s], &mut high[0]);
+        }
+    }
+}
+
+/// [`Oversampler::down`].
+struct Fall<'a> {
+    o: &'a mut Oversampler,
+    f: &'a OversampleFilters,
+}
+
+impl Kernel for Fall<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (s, (d, (near, far))) in self.f.down.iter().zip(&mut self.o.down).enumerate().rev() {
+            let (low, high) = self.o.buffers.split_at_mut(s + 1);
             halve(d, near, far, &high[0], &mut low[s]);
         }
-        output.copy_from_slice(&self.buffers[0]);
     }
 }
 
@@ -434,6 +468,15 @@ mod tests {
             // 1e-4 dB is a part of 1.15e-5.
             assert!(null < -98.8, "{null}");
         }
+    }
+
+    #[test]
+    fn wider_registers_change_no_bit() {
+        let x: Vec<f64> = (0..QUANTUM * 20).map(|n| (n as f64 * n as f64 * 0.01).sin()).collect();
+        let mut f = OversampleFilters::new(44_100.0, 16, Stop::Nyquist);
+        let wide = round_trip(&f, &x);
+        f.width = Width::BASE;
+        assert!(round_trip(&f, &x) == wide);
     }
 
     #[test]

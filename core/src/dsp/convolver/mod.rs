@@ -23,6 +23,7 @@
 
 mod transform;
 
+use super::wide::{Kernel as Work, Width};
 use super::{Frames, QUANTUM, SILENCE};
 use transform::{LANES, Pack, Transform};
 
@@ -49,6 +50,7 @@ pub struct Shape {
     taps: usize,
     delay: Delay,
     levels: Vec<Level>,
+    width: Width,
 }
 
 /// One size of blocks.
@@ -79,7 +81,7 @@ impl Shape {
                 levels.push(Level::new(block, from, (to - from).div_ceil(block)));
             }
         }
-        Shape { taps, delay, levels }
+        Shape { taps, delay, levels, width: Width::detected() }
     }
 
     /// Frames added to the kernel's own delay.
@@ -232,12 +234,27 @@ impl Convolver {
 
     /// Audio thread. One quantum of every channel. Every voice takes its turn after this.
     pub fn process(&mut self, shape: &Shape, input: &[Frames]) {
-        for (l, channels) in shape.levels.iter().zip(&mut self.levels) {
-            for (i, x) in channels.iter_mut().zip(input) {
-                i.process(l, self.clock % l.quanta, x);
+        shape.width.run(Take { convolver: self, shape, input });
+        self.clock = self.clock.wrapping_add(1);
+    }
+}
+
+/// [`Convolver::process`].
+struct Take<'a> {
+    convolver: &'a mut Convolver,
+    shape: &'a Shape,
+    input: &'a [Frames],
+}
+
+impl Work for Take<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let clock = self.convolver.clock;
+        for (l, channels) in self.shape.levels.iter().zip(&mut self.convolver.levels) {
+            for (i, x) in channels.iter_mut().zip(self.input) {
+                i.process(l, clock % l.quanta, x);
             }
         }
-        self.clock = self.clock.wrapping_add(1);
     }
 }
 
@@ -338,11 +355,27 @@ impl Voice {
     /// Audio thread. This quantum's output, after [`Convolver::process`] of the same quantum. The kernel may
     /// be another than before; see [`Shape::settle`].
     pub fn process(&mut self, shape: &Shape, kernel: &Kernel, input: &Convolver, output: &mut [Frames]) {
-        let quantum = input.clock.wrapping_sub(1);
-        output.fill(SILENCE);
-        let sides = kernel.levels.iter().zip(&input.levels);
-        for ((l, outs), (kernels, ins)) in shape.levels.iter().zip(&mut self.levels).zip(sides) {
-            for (c, ((o, i), y)) in outs.iter_mut().zip(ins).zip(output.iter_mut()).enumerate() {
+        shape.width.run(Give { voice: self, shape, kernel, input, output });
+    }
+}
+
+/// [`Voice::process`].
+struct Give<'a> {
+    voice: &'a mut Voice,
+    shape: &'a Shape,
+    kernel: &'a Kernel,
+    input: &'a Convolver,
+    output: &'a mut [Frames],
+}
+
+impl Work for Give<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let quantum = self.input.clock.wrapping_sub(1);
+        self.output.fill(SILENCE);
+        let sides = self.kernel.levels.iter().zip(&self.input.levels);
+        for ((l, outs), (kernels, ins)) in self.shape.levels.iter().zip(&mut self.voice.levels).zip(sides) {
+            for (c, ((o, i), y)) in outs.iter_mut().zip(ins).zip(self.output.iter_mut()).enumerate() {
                 let Some(k) = kernels.get(c).or(kernels.first()) else { return };
                 o.process(l, quantum % l.quanta, k, i, y);
             }

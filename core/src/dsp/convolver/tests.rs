@@ -129,6 +129,15 @@ fn a_new_kernel_is_alone_after_it_has_settled() {
 }
 
 #[test]
+fn wider_registers_change_no_bit() {
+    let mut shape = Shape::new(12_345, Delay::None);
+    let (taps, x) = (noise(1, 12_345), noise(2, 64 * 400));
+    let wide = run(&shape, &[&taps], std::slice::from_ref(&x));
+    shape.width = Width::BASE;
+    assert!(run(&shape, &[&taps], &[x]) == wide);
+}
+
+#[test]
 fn work_is_spread_evenly_over_the_quanta() {
     // In steps of 64 points, a transform's or a partition's; the clock would also measure the machine's other work.
     for (taps, delay) in [
