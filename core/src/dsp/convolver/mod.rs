@@ -81,7 +81,7 @@ impl Shape {
                 levels.push(Level::new(block, from, (to - from).div_ceil(block)));
             }
         }
-        Shape { taps, delay, levels, width: Width::detected() }
+        Shape { taps, delay, levels, width: Width::widest() }
     }
 
     /// Frames added to the kernel's own delay.
@@ -301,7 +301,8 @@ impl Inward {
         let steps = l.transform.steps();
         let due = due.min(l.transform.passes() * steps);
         while self.done < due {
-            l.forward(self.done / steps, self.done % steps, &mut self.work, &mut self.spectra, self.newest);
+            let (pass, step) = (self.done >> steps.ilog2(), self.done & (steps - 1));
+            l.forward(pass, step, &mut self.work, &mut self.spectra, self.newest);
             self.done += 1;
         }
     }
@@ -411,7 +412,7 @@ impl Outward {
     fn advance(&mut self, l: &Level, kernel: &[Pack], input: &Inward, due: usize) {
         let (steps, passes) = (l.transform.steps(), l.transform.passes());
         while self.done < due && self.at < steps * passes {
-            let (pass, step) = (self.at / steps, self.at % steps);
+            let (pass, step) = (self.at >> steps.ilog2(), self.at & (steps - 1));
             if pass == 0 {
                 let bins = products(step, l.partitions, kernel, input);
                 l.transform.back_first(step, &bins, &mut self.work);

@@ -132,9 +132,11 @@ fn a_new_kernel_is_alone_after_it_has_settled() {
 fn wider_registers_change_no_bit() {
     let mut shape = Shape::new(12_345, Delay::None);
     let (taps, x) = (noise(1, 12_345), noise(2, 64 * 400));
-    let wide = run(&shape, &[&taps], std::slice::from_ref(&x));
-    shape.width = Width::BASE;
-    assert!(run(&shape, &[&taps], &[x]) == wide);
+    let widest = run(&shape, &[&taps], std::slice::from_ref(&x));
+    for width in Width::all() {
+        shape.width = width;
+        assert!(run(&shape, &[&taps], std::slice::from_ref(&x)) == widest, "{width:?}");
+    }
 }
 
 #[test]

@@ -31,8 +31,11 @@ impl Pack {
     pub const ZERO: Pack = Pack { re: [0.0; LANES], im: [0.0; LANES] };
 }
 
+/// Real and imaginary part.
+type Complex = (f64, f64);
+
 /// r … r⁷ of one block.
-type Roots = [(f64, f64); 7];
+type Roots = [Complex; 7];
 
 /// The constants of one size. Made on the control side.
 #[derive(Clone, Debug)]
@@ -86,28 +89,28 @@ impl Transform {
     #[inline(always)]
     pub fn forward(&self, pass: usize, step: usize, work: &mut [Pack]) {
         let Some((roots, first, apart)) = self.seat(pass, step) else { return };
-        let mut out = [Pack::ZERO; 8];
-        split(&gather(work, first, apart), &mut out, |j, _| roots[j]);
+        let packs = gather(work, first, apart);
+        let out = split(|j, l| (packs[j].re[l], packs[j].im[l]), |j, _| roots[j]);
         scatter(work, first, apart, &out);
     }
 
-    /// Audio thread. Step `step` of the last pass forward, from eight packs of the work.
+    /// Audio thread. Step `step` of the last pass forward, from eight packs of the work: eight blocks, which
+    /// are turned so that they lie in the lanes.
     #[inline(always)]
     pub fn forward_last(&self, step: usize, work: &[Pack]) -> [Pack; 8] {
-        let Some(packs) = work.as_chunks::<8>().0.get(step) else { return [Pack::ZERO; 8] };
-        let (mut out, roots) = ([Pack::ZERO; 8], &self.last[step]);
-        split(&turn(packs), &mut out, |j, l| (roots[j].re[l], roots[j].im[l]));
-        out
+        let Some(blocks) = work.as_chunks::<8>().0.get(step) else { return [Pack::ZERO; 8] };
+        let roots = &self.last[step];
+        split(|j, l| (blocks[l].re[j], blocks[l].im[j]), |j, l| (roots[j].re[l], roots[j].im[l]))
     }
 
     /// Audio thread. Step `step` of the first pass back, into eight packs of the work.
     #[inline(always)]
     pub fn back_first(&self, step: usize, bins: &[Pack; 8], work: &mut [Pack]) {
-        let Some(seats) = work.as_chunks_mut::<8>().0.get_mut(step) else { return };
-        let roots = &self.last[step];
-        let mut out = [Pack::ZERO; 8];
-        join(bins, &mut out, |j, l| (roots[j].re[l], roots[j].im[l]));
-        *seats = turn(&out);
+        let Some(blocks) = work.as_chunks_mut::<8>().0.get_mut(step) else { return };
+        let (mut out, roots) = ([Pack::ZERO; 8], &self.last[step]);
+        let put = |j: usize, l: usize, (re, im)| (out[l].re[j], out[l].im[j]) = (re, im);
+        join(bins, |j, l| (roots[j].re[l], roots[j].im[l]), put);
+        *blocks = out;
     }
 
     /// Audio thread. Step `step` of the pass back that undoes the forward one.
@@ -115,7 +118,8 @@ impl Transform {
     pub fn back(&self, pass: usize, step: usize, work: &mut [Pack]) {
         let Some((roots, first, apart)) = self.seat(pass, step) else { return };
         let mut out = [Pack::ZERO; 8];
-        join(&gather(work, first, apart), &mut out, |j, _| roots[j]);
+        let put = |j: usize, l: usize, (re, im)| (out[j].re[l], out[j].im[l]) = (re, im);
+        join(&gather(work, first, apart), |j, _| roots[j], put);
         scatter(work, first, apart, &out);
     }
 
@@ -123,8 +127,8 @@ impl Transform {
     #[inline(always)]
     fn seat(&self, pass: usize, step: usize) -> Option<(&Roots, usize, usize)> {
         let blocks = self.passes.get(pass)?;
-        let apart = self.last.len() / blocks.len();
-        let (block, at) = (step / apart, step % apart);
+        let shift = self.last.len().ilog2() - blocks.len().ilog2();
+        let (block, at, apart) = (step >> shift, step & ((1 << shift) - 1), 1 << shift);
         Some((blocks.get(block)?, block * 8 * apart + at, apart))
     }
 }
@@ -132,45 +136,27 @@ impl Transform {
 /// Eight packs, `apart` from each other.
 #[inline(always)]
 fn gather(work: &[Pack], first: usize, apart: usize) -> [Pack; 8] {
-    let mut packs = [Pack::ZERO; 8];
-    if let Some(from) = work.get(first..first + 7 * apart + 1) {
-        for (p, w) in packs.iter_mut().zip(from.iter().step_by(apart)) {
-            *p = *w;
-        }
-    }
-    packs
+    std::array::from_fn(|j| work[first + j * apart])
 }
 
 #[inline(always)]
 fn scatter(work: &mut [Pack], first: usize, apart: usize, packs: &[Pack; 8]) {
-    if let Some(to) = work.get_mut(first..first + 7 * apart + 1) {
-        for (p, w) in packs.iter().zip(to.iter_mut().step_by(apart)) {
-            *w = *p;
-        }
-    }
-}
-
-/// Eight packs as an 8×8 matrix, turned over.
-#[inline(always)]
-fn turn(packs: &[Pack; 8]) -> [Pack; 8] {
-    let mut out = [Pack::ZERO; 8];
     for j in 0..8 {
-        for l in 0..8 {
-            out[j].re[l] = packs[l].re[j];
-            out[j].im[l] = packs[l].im[j];
-        }
+        work[first + j * apart] = packs[j];
     }
-    out
 }
 
-/// One block into eight: times r … r⁷, then the DFT. `root(j, l)` is that of pack j + 1 in lane l.
+/// One block into eight: times r … r⁷, then the DFT. `at(j, l)` is part j of the block in lane l, `root(j, l)`
+/// what part j + 1 is multiplied by. The compiler vectorises over the lanes as long as what it writes to is
+/// its own.
 #[inline(always)]
-fn split(packs: &[Pack; 8], out: &mut [Pack; 8], root: impl Fn(usize, usize) -> (f64, f64)) {
+fn split(at: impl Fn(usize, usize) -> Complex, root: impl Fn(usize, usize) -> Complex) -> [Pack; 8] {
+    let mut out = [Pack::ZERO; 8];
     for l in 0..LANES {
         let (mut re, mut im) = ([0.0; 8], [0.0; 8]);
-        (re[0], im[0]) = (packs[0].re[l], packs[0].im[l]);
+        (re[0], im[0]) = at(0, l);
         for j in 1..8 {
-            let ((a, b), (c, s)) = ((packs[j].re[l], packs[j].im[l]), root(j - 1, l));
+            let ((a, b), (c, s)) = (at(j, l), root(j - 1, l));
             (re[j], im[j]) = (a * c - b * s, a * s + b * c);
         }
         dft(&mut re, &mut im);
@@ -178,21 +164,26 @@ fn split(packs: &[Pack; 8], out: &mut [Pack; 8], root: impl Fn(usize, usize) -> 
             (out[j].re[l], out[j].im[l]) = (re[j], im[j]);
         }
     }
+    out
 }
 
-/// Eight blocks into one, times 8: undoes [`split`].
+/// Eight blocks into one, times 8: undoes [`split`]. `put(j, l, part)` takes part j of the block in lane l.
 #[inline(always)]
-fn join(packs: &[Pack; 8], out: &mut [Pack; 8], root: impl Fn(usize, usize) -> (f64, f64)) {
+fn join(
+    packs: &[Pack; 8],
+    root: impl Fn(usize, usize) -> Complex,
+    mut put: impl FnMut(usize, usize, Complex),
+) {
     for l in 0..LANES {
         let (mut re, mut im) = ([0.0; 8], [0.0; 8]);
         for j in 0..8 {
             (re[j], im[j]) = (packs[j].re[l], packs[j].im[l]);
         }
         dft(&mut im, &mut re);
-        (out[0].re[l], out[0].im[l]) = (re[0], im[0]);
+        put(0, l, (re[0], im[0]));
         for j in 1..8 {
             let ((a, b), (c, s)) = ((re[j], im[j]), root(j - 1, l));
-            (out[j].re[l], out[j].im[l]) = (a * c + b * s, b * c - a * s);
+            put(j, l, (a * c + b * s, b * c - a * s));
         }
     }
 }
