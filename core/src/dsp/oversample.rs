@@ -9,11 +9,12 @@
 //! Pass bands end at 20 kHz at 44.1 and 48 kHz and at 0.4167 of the rate above; there they err by less than
 //! 1e-4 dB, and images and aliases are at −120 dB. Designed by [`remez`](super::remez).
 //!
-//! | step | half of the taps that are not 0 or ½, at 44.1 kHz | at 48 kHz and above |
+//! | step | taps at 44.1 kHz | at 48 kHz and above |
 //! |---|---|---|
-//! | 1 ↔ 2 | 41 | 23 |
-//! | 2 ↔ 4 | 7 | 7 |
-//! | 4 ↔ 8, 8 ↔ 16 | 4, 3 | 4, 3 |
+//! | 1 ↔ 2 | 163 | 91 |
+//! | 2 ↔ 4 | 27 | 23 |
+//! | 4 ↔ 8, 8 ↔ 16 | 15, 11 | 15, 11 |
+//! | 2 → 1, stopping at half the rate | 303 | 171 |
 //!
 //! **Whole frames.** A half-band of 4k − 1 taps delays by 2k − 1 of its own samples, so the sum of all steps
 //! is a whole number of samples at the top rate, not at the bottom one. Each step down may take the later
