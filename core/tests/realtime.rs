@@ -148,6 +148,33 @@ fn the_callback_allocates_and_frees_nothing() {
     }
 }
 
+/// Kernels that no unit holds yet.
+#[test]
+fn kernels_allocate_and_free_nothing() {
+    use lathe_core::dsp::convolver::{Convolver, Delay, Kernel, Shape, Voice};
+    use lathe_core::dsp::oversample::{OversampleFilters, Oversampler, Stop};
+    let filters = OversampleFilters::new(44_100.0, 8, Stop::Nyquist);
+    let mut oversampler = Oversampler::new(&filters);
+    let shape = Shape::new(20_000, Delay::None);
+    let kernel = Kernel::new(&shape, &[&vec![0.01; 20_000]]);
+    let (mut convolver, mut voice) = (Convolver::new(&shape, 2), Voice::new(&shape, 2));
+    let (x, mut y) = ([[0.5; 64]; 2], [[0.0; 64]; 2]);
+    let before = COUNT.with(Cell::get);
+    INSIDE.with(|i| i.set(true));
+    for _ in 0..300 {
+        convolver.process(&shape, &x);
+        voice.process(&shape, &kernel, &convolver, &mut y);
+        let [first, _] = &mut y;
+        oversampler.up(&filters, &x[0]);
+        oversampler.down(&filters, first);
+    }
+    oversampler.reset();
+    convolver.reset();
+    voice.reset();
+    INSIDE.with(|i| i.set(false));
+    assert_eq!(COUNT.with(Cell::get) - before, 0);
+}
+
 /// Input that allocates while it is read, inside the callback.
 struct Planted;
 

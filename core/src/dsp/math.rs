@@ -76,6 +76,21 @@ pub fn one_pole(seconds: f64, sample_rate: f64) -> f64 {
     if seconds <= 0.0 { 0.0 } else { libm::exp(-1.0 / (seconds * sample_rate)) }
 }
 
+/// A Kaiser window of shape `beta` at `at` of its half length: 1 at 0, the least at ±1, 0 beyond.
+pub fn kaiser(at: f64, beta: f64) -> f64 {
+    if at.abs() > 1.0 { 0.0 } else { bessel_i0(beta * (1.0 - at * at).sqrt()) / bessel_i0(beta) }
+}
+
+/// Modified Bessel function of order 0, by its series; up to 30.
+pub fn bessel_i0(x: f64) -> f64 {
+    let (mut sum, mut term, q) = (1.0, 1.0, 0.25 * x * x);
+    for k in 1..60 {
+        term *= q / f64::from(k * k);
+        sum += term;
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

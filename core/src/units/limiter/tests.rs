@@ -136,7 +136,7 @@ fn true_peaks_stay_at_the_ceiling() {
                 db(peak(&y)) + 1.0
             );
             worst = worst.max(over);
-            assert!(over < 0.3, "{rate} {name} {over}");
+            assert!(over < 0.02, "{rate} {name} {over}");
         }
     }
     println!("worst {worst:+.4} dB");

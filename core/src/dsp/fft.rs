@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A plain Fourier transform of real signals, for designs. Control side; sizes are powers of two.
+//!
+//! Radix 2, decimation in time; a real signal of 2n points is one complex one of n. Angles come from `libm`
+//! and the order is fixed, so a design has the same bits on every processor, which the planners of faster
+//! libraries do not promise. 2¹⁹ points take some 20 ms.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: designs filters")]
+
+use std::f64::consts::PI;
+
+/// Real and imaginary part.
+pub type Complex = (f64, f64);
+
+/// Transforms of real signals of one size.
+pub struct RealFft {
+    /// e^(−2πi k/size) for the lower half circle.
+    turns: Vec<Complex>,
+    size: usize,
+}
+
+impl RealFft {
+    /// `size` points or the next power of two, at least 4.
+    pub fn new(size: usize) -> Self {
+        let size = size.next_power_of_two().max(4);
+        let turn = |k: usize| {
+            let a = 2.0 * PI * k as f64 / size as f64;
+            (libm::cos(a), -libm::sin(a))
+        };
+        RealFft { turns: (0..size / 2).map(turn).collect(), size }
+    }
+
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The bins 0 to size/2 of a signal of `size` points: Σ x(n) e^(−2πi kn/size).
+    pub fn spectrum(&self, signal: &[f64]) -> Vec<Complex> {
+        let n = self.size / 2;
+        let mut z: Vec<Complex> = signal.as_chunks::<2>().0.iter().map(|[a, b]| (*a, *b)).collect();
+        z.resize(n, (0.0, 0.0));
+        self.transform(&mut z);
+        let bin = |k: usize| {
+            let (a, b) = (z[k % n], z[(n - k) % n]);
+            let (even, odd) = ((a.0 + b.0, a.1 - b.1), (a.1 + b.1, b.0 - a.0));
+            let t = times(odd, if k == n { (-1.0, 0.0) } else { self.turns[k] });
+            (0.5 * (even.0 + t.0), 0.5 * (even.1 + t.1))
+        };
+        (0..=n).map(bin).collect()
+    }
+
+    /// The signal whose bins 0 to size/2 these are; undoes [`RealFft::spectrum`].
+    pub fn signal(&self, bins: &[Complex]) -> Vec<f64> {
+        let n = self.size / 2;
+        let zip = |k: usize| {
+            let (a, b) = (bins[k], bins[n - k]);
+            let (even, odd) = ((a.0 + b.0, a.1 - b.1), (a.0 - b.0, a.1 + b.1));
+            let t = times(odd, (self.turns[k].0, -self.turns[k].1));
+            // even + i t, its parts exchanged: the transform then goes the other way.
+            (even.1 + t.0, even.0 - t.1)
+        };
+        let mut z: Vec<Complex> = (0..n).map(zip).collect();
+        self.transform(&mut z);
+        let scale = 1.0 / self.size as f64;
+        z.iter().flat_map(|(im, re)| [re * scale, im * scale]).collect()
+    }
+
+    /// size/2 complex points in place.
+    fn transform(&self, z: &mut [Complex]) {
+        let n = z.len();
+        let shift = usize::BITS - n.ilog2();
+        for i in 0..n {
+            let j = i.reverse_bits() >> shift;
+            if i < j {
+                z.swap(i, j);
+            }
+        }
+        let mut half = 1;
+        while half < n {
+            let turns: Vec<Complex> = self.turns.iter().step_by(n / half).copied().collect();
+            for block in z.chunks_exact_mut(2 * half) {
+                let (low, high) = block.split_at_mut(half);
+                for ((a, b), w) in low.iter_mut().zip(high).zip(&turns) {
+                    let t = times(*b, *w);
+                    *b = (a.0 - t.0, a.1 - t.1);
+                    *a = (a.0 + t.0, a.1 + t.1);
+                }
+            }
+            half *= 2;
+        }
+    }
+}
+
+#[inline(always)]
+fn times(a: Complex, b: Complex) -> Complex {
+    (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_dft_and_comes_back() {
+        for size in [4, 8, 64, 1024] {
+            let fft = RealFft::new(size);
+            let mut s = 1u64;
+            let mut next = || {
+                s = s.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (s >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+            };
+            let x: Vec<f64> = (0..size).map(|_| next()).collect();
+            let bins = fft.spectrum(&x);
+            let mut worst = 0.0f64;
+            for (k, b) in bins.iter().enumerate() {
+                let angle = |n: usize| 2.0 * PI * ((k * n) % size) as f64 / size as f64;
+                let re: f64 = x.iter().enumerate().map(|(n, x)| x * angle(n).cos()).sum();
+                let im: f64 = x.iter().enumerate().map(|(n, x)| -x * angle(n).sin()).sum();
+                worst = worst.max((re - b.0).hypot(im - b.1));
+            }
+            let back = fft.signal(&bins).iter().zip(&x).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            println!("{size} points: {worst:.1e}, back {back:.1e}");
+            assert!(bins.len() == size / 2 + 1 && worst < 1e-12 && back < 1e-14);
+        }
+    }
+}
