@@ -12,41 +12,11 @@
 //! numerator does not exist the bilinear one takes its place.
 
 use super::svf::Section;
+pub use super::svf::{Chain, MAX_SECTIONS};
 use std::f64::consts::PI;
 
 /// Highest frequency a design realises, as a share of the sample rate.
 pub const TOP: f64 = 0.49;
-
-/// Sections of the steepest filter.
-pub const MAX_SECTIONS: usize = 4;
-
-/// A few sections in series.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Chain {
-    pub sections: [Section; MAX_SECTIONS],
-    pub len: usize,
-}
-
-impl Chain {
-    pub const EMPTY: Chain = Chain { sections: [Section::UNITY; MAX_SECTIONS], len: 0 };
-
-    fn one(section: Section) -> Chain {
-        let mut c = Chain::EMPTY;
-        c.add(section);
-        c
-    }
-
-    fn add(&mut self, section: Section) {
-        if let Some(seat) = self.sections.get_mut(self.len) {
-            *seat = section;
-            self.len += 1;
-        }
-    }
-
-    pub fn as_slice(&self) -> &[Section] {
-        &self.sections[..self.len]
-    }
-}
 
 /// `freq` as far as the rate realises it. All in Hz.
 pub fn realised(freq: f64, sample_rate: f64) -> f64 {
