@@ -83,7 +83,7 @@ fn a_batch_is_made_whole_or_not_at_all() {
     let bad = edit(vec![
         item("a/trim", -6.0),
         item("lim/ceiling", 3.0),
-        item("eq/band9/gain", 1.0),
+        item("eq/band25/gain", 1.0),
         item("eq/band1/gain", f64::NAN),
     ]);
     let Err(EditError::Items(errors)) = control.edit(&bad) else { panic!("accepted") };

@@ -4,6 +4,7 @@
 //! The order is the same in every file: `new`, setters, `reset`, `process`, `latency`, readouts.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
+pub mod analog;
 pub mod ballistics;
 pub mod ballistics_glide;
 pub mod box_cascade;

@@ -33,7 +33,7 @@ fn a_resonant_equalizer_has_the_response_of_its_sections() {
     let eq = equalizer("eq").with("band1/freq", f).with("band1/gain", g).with("band1/q", q);
     let r = measure(&rack("stereo", vec![eq]), Some("eq"), Feed::All);
     assert!(!r.cut && r.latency == 0 && r.curves.len() == 2);
-    let chain = filters::bell(f, g, q, f64::from(RATE));
+    let chain = filters::bell(f, g, q, f64::from(RATE)).chain;
     let (mut level, mut angle) = (0.0f64, 0.0f64);
     for (k, hz) in frequencies().iter().enumerate() {
         let (mut re, mut im) = (1.0, 0.0);

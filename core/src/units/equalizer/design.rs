@@ -2,8 +2,9 @@
 //! The equaliser's parts: what each band is made of and where it works. Control side.
 
 use super::{B, BANDS, Shape, band_param};
-use crate::dsp::filters::{self, Chain, MAX_SECTIONS};
-use crate::dsp::svf::{Coefs, Section};
+use crate::dsp::analog::{Matched, proportional_q, slope_q};
+use crate::dsp::filters::{self, MAX_SECTIONS};
+use crate::dsp::svf::{Chain, Coefs, Section};
 use crate::param::Values;
 use crate::units::{Format, Note, Notes};
 
@@ -74,8 +75,7 @@ impl Design {
             let Some(route) = (if wanted.is_neutral() { None } else { wanted.route(format, notes) }) else {
                 continue;
             };
-            wanted.note_rate(format, notes);
-            let chain = wanted.chain(format.rate());
+            let chain = wanted.chain(format, notes);
             for (i, section) in chain.as_slice().iter().enumerate() {
                 let place = band * MAX_SECTIONS + i;
                 (d.sections[place], d.coefs[place]) = (*section, Coefs::new(section));
@@ -143,28 +143,47 @@ struct Wanted {
     q: f64,
     order: usize,
     channel: usize,
+    cut: f64,
+    cut_freq: f64,
 }
+
+/// A band further than this from its analog prototype says so, dB.
+const NOTED_DB: f64 = 0.1;
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control half")]
 impl Wanted {
     fn new(values: &Values, band: usize) -> Wanted {
         let get = |p: B| values.get(band_param(band, p));
         let choice = |p: B| values.choice(band_param(band, p));
+        let shape = Shape::ALL[choice(B::Shape).min(Shape::ALL.len() - 1)];
+        let (gain, q) = (get(B::Gain), get(B::Q));
+        let q = match (choice(B::Width), shape) {
+            (1, Shape::Bell | Shape::PassiveHigh) => proportional_q(q, gain),
+            (2, Shape::LowShelf | Shape::HighShelf) => slope_q(get(B::Slope), gain),
+            _ => q,
+        };
         Wanted {
             band,
             on: values.on(band_param(band, B::On)),
-            shape: Shape::ALL[choice(B::Shape).min(Shape::ALL.len() - 1)],
+            shape,
             freq: get(B::Freq),
-            gain: get(B::Gain),
-            q: get(B::Q),
-            order: choice(B::Order).clamp(1, 8),
+            gain,
+            q,
+            order: choice(B::Order).clamp(1, 16),
             channel: choice(B::Channel),
+            cut: get(B::Cut),
+            cut_freq: get(B::CutFreq),
         }
     }
 
     fn is_neutral(&self) -> bool {
-        let by_gain = matches!(self.shape, Shape::Bell | Shape::LowShelf | Shape::HighShelf | Shape::Tilt);
-        !self.on || (by_gain && self.gain == 0.0)
+        use Shape::*;
+        let silent = match self.shape {
+            Bell | LowShelf | HighShelf | Tilt | BaxandallLow | BaxandallHigh => self.gain == 0.0,
+            PassiveLow | PassiveHigh => self.gain == 0.0 && self.cut == 0.0,
+            Highpass | Lowpass | Notch | Bandpass | Allpass | LrHighpass | LrLowpass => false,
+        };
+        !self.on || silent
     }
 
     /// Where the band works in this layout; `None` if nowhere.
@@ -187,20 +206,37 @@ impl Wanted {
         instead
     }
 
-    fn note_rate(&self, format: &Format, notes: &mut Notes) {
-        let real = filters::realised(self.freq, format.rate());
-        if real < self.freq {
-            let show = |v: f64| B::SPECS[B::Freq as usize].show(v);
-            let text = format!("{} is beyond this rate; effective {}", show(self.freq), show(real));
-            self.note(B::Freq, text, notes);
-        }
-    }
-
     fn note(&self, p: B, text: String, notes: &mut Notes) {
         notes.0.push(Note { param: band_param(self.band, p), text });
     }
 
-    fn chain(&self, rate: f64) -> Chain {
+    /// The next Linkwitz–Riley order.
+    fn lr_order(&self, notes: &mut Notes) -> usize {
+        let order = self.order.next_power_of_two().clamp(2, 16);
+        if order != self.order {
+            let text = format!("Linkwitz-Riley filters have order 2, 4, 8 or 16; effective {order}");
+            self.note(B::Order, text, notes);
+        }
+        order
+    }
+
+    /// The band's sections. `notes` says how far this rate realises it.
+    fn chain(&self, format: &Format, notes: &mut Notes) -> Chain {
+        let m = self.matched(format.rate(), notes);
+        let show = |v: f64| B::SPECS[B::Freq as usize].show(v);
+        let real = filters::realised(self.freq, format.rate());
+        if self.shape == Shape::Allpass && real < self.freq {
+            let text = format!("{} is beyond this rate; effective {}", show(self.freq), show(real));
+            self.note(B::Freq, text, notes);
+        }
+        if m.error_db > NOTED_DB {
+            let text = format!("at this rate within {:.1} dB of what is asked", m.error_db);
+            self.note(B::Freq, text, notes);
+        }
+        m.chain
+    }
+
+    fn matched(&self, rate: f64, notes: &mut Notes) -> Matched {
         let (f, g, q) = (self.freq, self.gain, self.q);
         match self.shape {
             Shape::Bell => filters::bell(f, g, q, rate),
@@ -212,6 +248,12 @@ impl Wanted {
             Shape::Bandpass => filters::bandpass(f, q, rate),
             Shape::Allpass => filters::allpass(f, q, rate),
             Shape::Tilt => filters::tilt(f, g, rate),
+            Shape::BaxandallLow => filters::baxandall_low(f, g, rate),
+            Shape::BaxandallHigh => filters::baxandall_high(f, g, rate),
+            Shape::PassiveLow => filters::passive_low(f, g, self.cut, rate),
+            Shape::PassiveHigh => filters::passive_high(f, g, q, self.cut_freq, self.cut, rate),
+            Shape::LrHighpass => filters::linkwitz_riley_highpass(f, self.lr_order(notes), rate),
+            Shape::LrLowpass => filters::linkwitz_riley_lowpass(f, self.lr_order(notes), rate),
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `equalizer`: eight bands in series, each with its shape and its place in the stereo picture.
+//! `equalizer`: 24 bands in series, each with its shape and its place in the stereo picture.
 //!
 //! Bands that do nothing are left out of the design, so neutral settings pass every bit. Designs are
 //! stated in [`crate::dsp::filters`]; how a new one is taken in without a click, in `audio.rs`.
@@ -20,7 +20,7 @@ use super::{Format, Kind, Notes, Refusal, UnitSpec};
 use crate::param::{self, Choice, ParamIndex, Repeat, Values};
 
 /// Bands in series.
-pub const BANDS: usize = 8;
+pub const BANDS: usize = 24;
 
 crate::params! {
     pub enum P {
@@ -37,15 +37,23 @@ crate::params! {
         Shape = param::choice("shape", "Shape", SHAPES, 0).designed()
             .doc("What the band does to the spectrum."),
         Freq = param::float("freq", "Frequency", param::Unit::Hertz, (10.0, 40_000.0), 1000.0).log().designed()
-            .doc("Centre of a bell, notch, band-pass, all-pass or tilt; middle of a shelf; -3 dB point of a high-pass or low-pass."),
-        Gain = param::float("gain", "Gain", param::Unit::Decibel, (-24.0, 24.0), 0.0).step(0.1).designed()
-            .doc("Gain of a bell or shelf; of a tilt, the difference between its two ends."),
+            .doc("Centre of a bell, notch, band-pass, all-pass or tilt; middle of a shelf; -3 dB point of a high-pass, low-pass or Baxandall shelf, -6 dB point of a Linkwitz-Riley filter. It may lie above half the sample rate."),
+        Gain = param::float("gain", "Gain", param::Unit::Decibel, (-30.0, 30.0), 0.0).step(0.1).designed()
+            .doc("Gain of a bell or shelf; of a tilt, the difference between its two ends; the boost of a passive shape."),
         Q = param::float("q", "Q", param::Unit::None, (0.1, 40.0), std::f64::consts::FRAC_1_SQRT_2).log().designed()
-            .doc("Narrowness of a bell, notch, band-pass or all-pass, overshoot of a shelf; tilt, high-pass and low-pass have none."),
-        Order = param::integer("order", "Order", (1, 8), 2)
-            .doc("Slope of a high-pass or low-pass: 6 dB per octave each, Butterworth."),
+            .doc("Narrowness of a bell, notch, band-pass or all-pass, overshoot of a shelf; the others have none. See `width`."),
+        Order = param::integer("order", "Order", (1, 16), 2)
+            .doc("Slope of a high-pass or low-pass: 6 dB per octave each. Butterworth has all of them, Linkwitz-Riley 2, 4, 8 and 16."),
         Channel = param::choice("channel", "Channel", CHANNELS, 0).designed()
             .doc("The channels the band works on; left, right, mid and side mean every stereo pair of the layout."),
+        Width = param::choice("width", "Width", WIDTHS, 0).designed()
+            .doc("What states the width of a bell or shelf."),
+        Slope = param::float("slope", "Slope", param::Unit::None, (0.1, 1.0), 1.0).step(0.01).designed()
+            .doc("Steepness of a shelf whose width is stated by `slope`; 1 is the steepest without a bump."),
+        Cut = param::float("cut", "Cut", param::Unit::Decibel, (0.0, 30.0), 0.0).step(0.1).designed()
+            .doc("The cut of a passive shape, at the same time as its boost."),
+        CutFreq = param::float("cut_freq", "Cut frequency", param::Unit::Hertz, (1000.0, 40_000.0), 10_000.0).log().designed()
+            .doc("Where the cut of `passive_high` has lost all but 3 dB; that of `passive_low` follows the frequency."),
     }
 }
 
@@ -59,6 +67,15 @@ const SHAPES: &[Choice] = &[
     Choice { symbol: "bandpass", doc: "Leaves what is around the frequency." },
     Choice { symbol: "allpass", doc: "Turns the phase and leaves the level." },
     Choice { symbol: "tilt", doc: "Lowers one side of the frequency and raises the other." },
+    Choice { symbol: "baxandall_low", doc: "A first-order low shelf, as of a tone control." },
+    Choice {
+        symbol: "baxandall_high",
+        doc: "A first-order high shelf; at 20 to 40 kHz it lifts the air alone.",
+    },
+    Choice { symbol: "passive_low", doc: "A low boost and, of another slope and higher up, a low cut." },
+    Choice { symbol: "passive_high", doc: "A bell and a first-order high cut." },
+    Choice { symbol: "lr_highpass", doc: "A Linkwitz-Riley high-pass." },
+    Choice { symbol: "lr_lowpass", doc: "A Linkwitz-Riley low-pass." },
 ];
 
 /// What a band does to the spectrum; the order of its choices.
@@ -73,11 +90,17 @@ pub enum Shape {
     Bandpass,
     Allpass,
     Tilt,
+    BaxandallLow,
+    BaxandallHigh,
+    PassiveLow,
+    PassiveHigh,
+    LrHighpass,
+    LrLowpass,
 }
 
 impl Shape {
     /// By index of the choice.
-    pub const ALL: [Shape; 9] = [
+    pub const ALL: [Shape; 15] = [
         Shape::Bell,
         Shape::LowShelf,
         Shape::HighShelf,
@@ -87,8 +110,23 @@ impl Shape {
         Shape::Bandpass,
         Shape::Allpass,
         Shape::Tilt,
+        Shape::BaxandallLow,
+        Shape::BaxandallHigh,
+        Shape::PassiveLow,
+        Shape::PassiveHigh,
+        Shape::LrHighpass,
+        Shape::LrLowpass,
     ];
 }
+
+const WIDTHS: &[Choice] = &[
+    Choice { symbol: "q", doc: "`q` alone." },
+    Choice {
+        symbol: "proportional",
+        doc: "`q` at 24 dB and a quarter of it at 0 dB, of a bell: small moves are wide, large ones narrow.",
+    },
+    Choice { symbol: "slope", doc: "`slope`, of a shelf of second order." },
+];
 
 const CHANNELS: &[Choice] = &[
     Choice { symbol: "stereo", doc: "All channels." },
@@ -110,11 +148,11 @@ impl Kind for Equalizer {
     const SPEC: UnitSpec = UnitSpec {
         symbol: "equalizer",
         name: "Equalizer",
-        doc: "Eight parametric bands in series, each on all channels or on left, right, mid or side.",
+        doc: "Up to 24 parametric bands in series, each on all channels or on left, right, mid or side.",
         params: P::SPECS,
         repeat: Some(Repeat { prefix: "band", name: "Band", count: BANDS, params: B::SPECS }),
         sidechain: false,
-        sound: 1,
+        sound: 2,
     };
     type Unit = EqualizerUnit;
 
