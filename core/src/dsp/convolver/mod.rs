@@ -126,7 +126,7 @@ impl Level {
 }
 
 /// A kernel's spectra. Made on the control side, milliseconds; sent to the audio thread in a box.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
     /// `levels[level][channel]`: bins outermost, so that a product reads straight through.
     levels: Vec<Vec<Vec<Pack>>>,
@@ -354,9 +354,16 @@ impl Voice {
     }
 
     /// Audio thread. This quantum's output, after [`Convolver::process`] of the same quantum. The kernel may
-    /// be another than before; see [`Shape::settle`].
-    pub fn process(&mut self, shape: &Shape, kernel: &Kernel, input: &Convolver, output: &mut [Frames]) {
-        shape.width.run(Give { voice: self, shape, kernel, input, output });
+    /// be another than before; see [`Shape::settle`]. Channel `c` hears channel `sources[c]` of the input.
+    pub fn process(
+        &mut self,
+        shape: &Shape,
+        kernel: &Kernel,
+        input: &Convolver,
+        sources: &[usize],
+        output: &mut [Frames],
+    ) {
+        shape.width.run(Give { voice: self, shape, kernel, input, sources, output });
     }
 }
 
@@ -366,6 +373,7 @@ struct Give<'a> {
     shape: &'a Shape,
     kernel: &'a Kernel,
     input: &'a Convolver,
+    sources: &'a [usize],
     output: &'a mut [Frames],
 }
 
@@ -376,8 +384,11 @@ impl Work for Give<'_> {
         self.output.fill(SILENCE);
         let sides = self.kernel.levels.iter().zip(&self.input.levels);
         for ((l, outs), (kernels, ins)) in self.shape.levels.iter().zip(&mut self.voice.levels).zip(sides) {
-            for (c, ((o, i), y)) in outs.iter_mut().zip(ins).zip(self.output.iter_mut()).enumerate() {
+            for (c, ((o, from), y)) in
+                outs.iter_mut().zip(self.sources).zip(self.output.iter_mut()).enumerate()
+            {
                 let Some(k) = kernels.get(c).or(kernels.first()) else { return };
+                let Some(i) = ins.get(*from) else { return };
                 o.process(l, quantum % l.quanta, k, i, y);
             }
         }

@@ -25,7 +25,7 @@ fn run(shape: &Shape, kernels: &[&[f64]], inputs: &[Vec<f64>]) -> Vec<Vec<f64>> 
             x.copy_from_slice(&i[q * QUANTUM..][..QUANTUM]);
         }
         c.process(shape, &x);
-        v.process(shape, &kernel, &c, &mut y);
+        v.process(shape, &kernel, &c, &[0, 1, 2, 3][..inputs.len()], &mut y);
         out.iter_mut().zip(&y).for_each(|(o, y)| o.extend(y));
     }
     out
@@ -117,7 +117,7 @@ fn a_new_kernel_is_alone_after_it_has_settled() {
         for (q, x) in x.as_chunks::<QUANTUM>().0.iter().enumerate() {
             let mut out = [SILENCE];
             c.process(&shape, &[*x]);
-            v.process(&shape, if q < exchange { &old } else { &new }, &c, &mut out);
+            v.process(&shape, if q < exchange { &old } else { &new }, &c, &[0], &mut out);
             y.extend(out[0]);
         }
         let (before, after) = (exchange * QUANTUM, exchange * QUANTUM + shape.settle());
@@ -158,7 +158,7 @@ fn work_is_spread_evenly_over_the_quanta() {
         for q in 0..256 {
             let mut out = [SILENCE];
             c.process(&shape, &[SILENCE]);
-            v.process(&shape, &kernel, &c, &mut out);
+            v.process(&shape, &kernel, &c, &[0], &mut out);
             cost.push((spent(&shape, &c, &v), q));
         }
         let costs = per_quantum(&shape, &cost);

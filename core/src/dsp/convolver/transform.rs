@@ -20,7 +20,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI};
 pub const LANES: usize = 8;
 
 /// Eight complex points.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub struct Pack {
     pub re: [f64; LANES],

@@ -10,6 +10,7 @@
 use super::cascade::{Cascade, Routes};
 use super::design::{Design, PLACES};
 use super::history::History;
+use super::linear::Linear;
 use super::{BANDS, P};
 use crate::dsp::filters::MAX_SECTIONS;
 use crate::dsp::math::db_to_gain;
@@ -53,6 +54,8 @@ pub struct EqualizerUnit {
     spent: [Option<Box<Design>>; 2],
     change: Change,
     history: History,
+    /// Bands of linear or mixed phase, before the cascade; `None` in a unit of minimum phase.
+    linear: Option<Linear>,
     /// The coming cascade's audio.
     side: Vec<Frames>,
     run_frames: f64,
@@ -63,7 +66,7 @@ pub struct EqualizerUnit {
 
 impl EqualizerUnit {
     #[allow(clippy::disallowed_macros, reason = "control side: built before it runs")]
-    pub(super) fn new(format: &Format, design: Box<Design>) -> Self {
+    pub(super) fn new(format: &Format, design: Box<Design>, linear: Option<Linear>) -> Self {
         let states = || vec![[State::default(); PLACES]; format.channels()];
         EqualizerUnit {
             routes: Routes::new(format),
@@ -73,6 +76,7 @@ impl EqualizerUnit {
             spent: [None, None],
             change: Change { pos: 0, run: 0, behind: 0, pace: 0, fade: Quintic::at(0.0) },
             history: History::new(format.channels()),
+            linear,
             side: vec![SILENCE; format.channels()],
             run_frames: RUN_MS * 1e-3 * format.rate(),
             least_run: LEAST_RUN_MS * 1e-3 * format.rate(),
@@ -84,9 +88,12 @@ impl EqualizerUnit {
     /// Audio thread. Sets the coming cascade going, `at` frames into the coming quantum; it begins in the
     /// next call of [`Self::process_change`], when that quantum is remembered.
     fn begin(&mut self, design: Box<Design>, at: usize) {
-        if self.now.design.is_none() {
+        let Some(now) = &self.now.design else {
             self.now.design = Some(design);
             return;
+        };
+        if let Some(linear) = &mut self.linear {
+            linear.begin(now, &design, at);
         }
         // Its seat is empty: nothing is dropped here.
         debug_assert!(self.coming.design.is_none());
@@ -143,7 +150,7 @@ impl EqualizerUnit {
             }
             c.pos += 1;
         }
-        if !c.fade.is_moving() {
+        if !c.fade.is_moving() && !self.linear.as_ref().is_some_and(Linear::is_changing) {
             self.arrive();
         }
     }
@@ -153,6 +160,9 @@ impl EqualizerUnit {
         std::mem::swap(&mut self.now, &mut self.coming);
         let old = self.coming.design.take();
         self.put_away(old);
+        if let Some(linear) = &mut self.linear {
+            linear.arrive();
+        }
         if let Some(next) = self.next.take() {
             self.begin(next, 0);
         }
@@ -197,6 +207,9 @@ impl Unit for EqualizerUnit {
     }
 
     fn process(&mut self, block: &mut Block<'_>) {
+        if let (Some(linear), Some(now)) = (&mut self.linear, &self.now.design) {
+            linear.process(block.audio, now, self.coming.design.as_deref());
+        }
         self.history.push(block.audio, &self.now.states);
         if self.coming.design.is_some() {
             self.process_change(block.audio);
@@ -212,6 +225,10 @@ impl Unit for EqualizerUnit {
         }
     }
 
+    fn latency(&self) -> usize {
+        self.linear.as_ref().map_or(0, Linear::latency)
+    }
+
     fn reset(&mut self) {
         if let Some(newest) = self.next.take().or_else(|| self.coming.design.take()) {
             let (old, coming) = (self.now.design.replace(newest), self.coming.design.take());
@@ -221,5 +238,8 @@ impl Unit for EqualizerUnit {
         self.now.clear();
         self.coming.clear();
         self.history.forget();
+        if let Some(linear) = &mut self.linear {
+            linear.reset();
+        }
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The equaliser's parts: what each band is made of and where it works. Control side.
 
-use super::{B, BANDS, Shape, band_param};
+use super::linear::{Kernels, Plan, Taken};
+use super::{B, BAND_MINIMUM, BANDS, Shape, band_param};
 use crate::dsp::analog::{Matched, proportional_q, slope_q};
 use crate::dsp::filters::{self, MAX_SECTIONS};
 use crate::dsp::svf::{Chain, Coefs, Section};
@@ -30,6 +31,8 @@ pub struct Band {
     pub len: usize,
     /// Longest time constant in frames.
     pub tau: f64,
+    /// Sections from the same place that went into the kernels; then `len` is 0.
+    pub in_kernel: usize,
 }
 
 /// Bands that follow each other on the same route, run together.
@@ -53,12 +56,28 @@ pub struct Design {
     pub starts: [usize; BANDS],
     groups: [Group; BANDS],
     group_count: usize,
+    /// Bands of linear or mixed phase, before the others.
+    pub kernels: Option<Kernels>,
 }
 
+#[allow(clippy::disallowed_methods, reason = "control side: designs")]
 impl Design {
     /// Control side. `notes` says what this format cannot do as asked.
     pub fn new(format: &Format, values: &Values, notes: &mut Notes) -> Design {
-        let nothing = Band { shape: Shape::Bell, route: Route::All, len: 0, tau: 0.0 };
+        let (mut d, taken) = Design::bands(format, values, notes);
+        d.kernels = Plan::new(format, values).and_then(|plan| Kernels::new(format, &plan, &taken));
+        d
+    }
+
+    /// Control side. The bands that are no kernels, alone.
+    pub fn cascade(format: &Format, values: &Values) -> Design {
+        Design::bands(format, values, &mut Notes::default()).0
+    }
+
+    fn bands(format: &Format, values: &Values, notes: &mut Notes) -> (Design, Vec<Taken>) {
+        let nothing = Band { shape: Shape::Bell, route: Route::All, len: 0, tau: 0.0, in_kernel: 0 };
+        let kernels = Plan::new(format, values).is_some();
+        let mut taken = Vec::new();
         let mut d = Design {
             bands: [nothing; BANDS],
             sections: [Section::UNITY; PLACES],
@@ -67,6 +86,7 @@ impl Design {
             starts: [0; BANDS],
             groups: [Group { route: Route::All, from: 0, to: 0 }; BANDS],
             group_count: 0,
+            kernels: None,
         };
         let mut used = 0;
         for band in 0..BANDS {
@@ -79,14 +99,22 @@ impl Design {
             for (i, section) in chain.as_slice().iter().enumerate() {
                 let place = band * MAX_SECTIONS + i;
                 (d.sections[place], d.coefs[place]) = (*section, Coefs::new(section));
-                d.places[used + i] = place as u8;
+            }
+            let shape = wanted.shape;
+            if kernels && wanted.in_kernel() {
+                d.bands[band] = Band { shape, route, len: 0, tau: 0.0, in_kernel: chain.len };
+                taken.push(Taken { route, sections: chain.as_slice().to_vec() });
+                continue;
+            }
+            for i in 0..chain.len {
+                d.places[used + i] = (band * MAX_SECTIONS + i) as u8;
             }
             let tau = chain.as_slice().iter().map(Section::time_constant).fold(0.0, f64::max);
-            d.bands[band] = Band { shape: wanted.shape, route, len: chain.len, tau };
+            d.bands[band] = Band { shape, route, len: chain.len, tau, in_kernel: 0 };
             d.join(Group { route, from: used, to: used + chain.len });
             used += chain.len;
         }
-        d
+        (d, taken)
     }
 
     fn join(&mut self, group: Group) {
@@ -114,6 +142,17 @@ impl Design {
         let range = band * MAX_SECTIONS..band * MAX_SECTIONS + a.len;
         a.len == b.len
             && (a.len == 0 || (a.route == b.route && self.coefs[range.clone()] == other.coefs[range]))
+    }
+
+    /// True if the kernels are made of the same bands, bit by bit.
+    pub fn same_kernels(&self, other: &Design) -> bool {
+        (0..BANDS).all(|band| {
+            let (a, b) = (&self.bands[band], &other.bands[band]);
+            let range = band * MAX_SECTIONS..band * MAX_SECTIONS + a.in_kernel;
+            a.in_kernel == b.in_kernel
+                && (a.in_kernel == 0
+                    || (a.route == b.route && self.sections[range.clone()] == other.sections[range]))
+        })
     }
 
     /// True if what one band has gathered in this design is worth something in the other: the same shape at
@@ -145,6 +184,7 @@ struct Wanted {
     channel: usize,
     cut: f64,
     cut_freq: f64,
+    minimum: bool,
 }
 
 /// A band further than this from its analog prototype says so, dB.
@@ -173,7 +213,13 @@ impl Wanted {
             channel: choice(B::Channel),
             cut: get(B::Cut),
             cut_freq: get(B::CutFreq),
+            minimum: choice(B::Phase) == BAND_MINIMUM,
         }
+    }
+
+    /// True if the band follows the unit's phase. An all-pass is nothing but phase and stays what it is.
+    fn in_kernel(&self) -> bool {
+        !self.minimum && self.shape != Shape::Allpass
     }
 
     fn is_neutral(&self) -> bool {

@@ -123,6 +123,11 @@ fn fir(low: f64, high: f64) -> Vec<f64> {
         .collect()
 }
 
+/// What passes the top alone.
+pub(super) fn above_5_khz() -> Vec<f64> {
+    fir(5300.0, 24_000.0)
+}
+
 /// Highest sample in dBFS of what `h` passes around the step.
 fn beside(x: &[f64], h: &[f64]) -> f64 {
     let from = (BEFORE - 10) * QUANTUM;

@@ -10,6 +10,9 @@ mod design;
 #[cfg(test)]
 mod exchange_tests;
 mod history;
+mod linear;
+#[cfg(test)]
+mod linear_tests;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +29,34 @@ crate::params! {
     pub enum P {
         Output = param::float("output", "Output", param::Unit::Decibel, (-24.0, 18.0), 0.0).step(0.1)
             .doc("Level change after the last band."),
+        Phase = param::choice("phase", "Phase", PHASES, 0)
+            .doc("The phase of the bands that follow the unit. Linear and mixed phase delay by half of `length`."),
+        Length = param::choice("length", "Length", LENGTHS, 1)
+            .doc("How long the kernels of linear and mixed phase are: longer ones are exact at lower frequencies."),
     }
 }
+
+const PHASES: &[Choice] = &[
+    Choice { symbol: "minimum", doc: "As an analog equalizer; no delay." },
+    Choice {
+        symbol: "linear",
+        doc: "All frequencies are delayed alike; narrow and low bands ring before the sound, too.",
+    },
+    Choice {
+        symbol: "mixed",
+        doc: "Minimum phase below 150 Hz, linear above 300 Hz: little ringing before the sound.",
+    },
+];
+
+/// Choices of [`P::Phase`].
+const PHASE_MINIMUM: usize = 0;
+const PHASE_LINEAR: usize = 1;
+
+const LENGTHS: &[Choice] = &[
+    Choice { symbol: "low", doc: "85 ms, a delay of 43 ms: for bands above 300 Hz." },
+    Choice { symbol: "medium", doc: "341 ms, a delay of 171 ms: for bands above 80 Hz." },
+    Choice { symbol: "high", doc: "1365 ms, a delay of 683 ms: down to 30 Hz." },
+];
 
 crate::params! {
     /// The parameters of one band.
@@ -54,6 +83,8 @@ crate::params! {
             .doc("The cut of a passive shape, at the same time as its boost."),
         CutFreq = param::float("cut_freq", "Cut frequency", param::Unit::Hertz, (1000.0, 40_000.0), 10_000.0).log().designed()
             .doc("Where the cut of `passive_high` has lost all but 3 dB; that of `passive_low` follows the frequency."),
+        Phase = param::choice("phase", "Phase", BAND_PHASES, 0).designed()
+            .doc("Whether the band has the phase of the unit or stays at minimum phase."),
     }
 }
 
@@ -128,6 +159,14 @@ const WIDTHS: &[Choice] = &[
     Choice { symbol: "slope", doc: "`slope`, of a shelf of second order." },
 ];
 
+const BAND_PHASES: &[Choice] = &[
+    Choice { symbol: "unit", doc: "As the unit's `phase` says." },
+    Choice { symbol: "minimum", doc: "Minimum phase, behind the bands of another." },
+];
+
+/// Choice of [`B::Phase`].
+const BAND_MINIMUM: usize = 1;
+
 const CHANNELS: &[Choice] = &[
     Choice { symbol: "stereo", doc: "All channels." },
     Choice { symbol: "left", doc: "The left channels." },
@@ -160,11 +199,14 @@ impl Kind for Equalizer {
         Ok(Box::new(Design::new(format, values, notes)))
     }
 
-    fn build(format: &Format, _: &Values, parts: Box<Design>) -> Result<EqualizerUnit, Refusal> {
-        Ok(EqualizerUnit::new(format, parts))
+    fn build(format: &Format, values: &Values, parts: Box<Design>) -> Result<EqualizerUnit, Refusal> {
+        let linear = linear::Plan::new(format, values).map(|plan| linear::Linear::new(format, &plan));
+        Ok(EqualizerUnit::new(format, parts, linear))
     }
 
     fn time_constant(format: &Format, values: &Values) -> f64 {
-        Design::new(format, values, &mut Notes::default()).time_constant() / format.rate()
+        // A kernel forgets at its end, which is as long after its delay as the delay itself.
+        let kernel = linear::Plan::new(format, values).map_or(0.0, |plan| plan.delay() as f64 / 5.0);
+        Design::cascade(format, values).time_constant().max(kernel) / format.rate()
     }
 }
