@@ -163,7 +163,7 @@ fn kernels_allocate_and_free_nothing() {
     INSIDE.with(|i| i.set(true));
     for _ in 0..300 {
         convolver.process(&shape, &x);
-        voice.process(&shape, &kernel, &convolver, &mut y);
+        voice.process(&shape, &kernel, &convolver, &[0, 1], &mut y);
         let [first, _] = &mut y;
         oversampler.up(&filters, &x[0]);
         oversampler.down(&filters, first);

@@ -17,11 +17,13 @@
 //! | [`snapshots`] | snapshots of the running rack |
 //! | [`keeper`] | keeps the last state on the disk |
 //! | [`host`] | what a transport holds |
+//! | [`designers`] | designs that take long, made beside the writer |
 //! | [`load`] | how much of its period a driver's callback takes |
 //! | [`taps`] | what those who only look at audio ask for |
 
 pub mod address;
 pub mod change;
+mod designers;
 pub mod edit;
 pub mod history;
 pub mod host;
@@ -83,6 +85,7 @@ struct Running {
     /// Batches that have left for a frame still to come, with the slots they change: nothing may
     /// overtake them there, and no chain may be exchanged under them.
     under_way: Vec<(u64, BTreeSet<String>)>,
+    designers: designers::Designers,
 }
 
 /// The single writer.
@@ -194,6 +197,7 @@ impl Control {
             pending: false,
             behind,
             under_way: Vec::new(),
+            designers: designers::Designers::default(),
         });
         let mut engine = Engine::new(built, audio);
         engine.fade_in();
@@ -305,6 +309,15 @@ impl Control {
     }
 }
 
+/// Designs that are home.
+#[derive(Default)]
+struct Long {
+    /// What to send instead, where a design is of earlier values.
+    to: Option<Settings>,
+    /// By slot.
+    parts: moves::Designs,
+}
+
 impl Running {
     /// Sends a new chain, then the values of kept slots that differ. What does not fit follows later.
     fn install(&mut self, to: &Settings, built: Built, revision: u64) {
@@ -335,8 +348,10 @@ impl Running {
     /// Sends what differs as one batch at frame `at`, but for slots that a batch under way has; `told`:
     /// even an empty one, for its revision.
     fn send_moves(&mut self, to: &Settings, revision: u64, at: Frame, ramps: moves::Ramps, told: bool) {
-        let held = self.under_way.iter().flat_map(|(_, slots)| slots.iter().cloned()).collect();
-        let m = moves::moves(&self.sent, to, &self.spec, ramps, &held);
+        let mut held = self.under_way.iter().flat_map(|(_, slots)| slots.iter().cloned()).collect();
+        let long = self.long_designs(to, &mut held);
+        let to = long.to.as_ref().unwrap_or(to);
+        let m = moves::moves(&self.sent, to, &self.spec, ramps, &held, long.parts);
         let nothing = m.writes.is_empty() && !told;
         if !nothing && !self.send(m.writes, revision, at) {
             self.behind = true;
@@ -346,7 +361,36 @@ impl Running {
             self.under_way.push((revision, m.changed));
         }
         moves::copy_values(to, &mut self.sent, &m.left);
-        self.behind = !m.left.is_empty();
+        self.behind = !m.left.is_empty() || long.to.is_some();
+    }
+
+    /// Designs that take long: what is home is sent, the rest is held until it is.
+    fn long_designs(&mut self, to: &Settings, held: &mut BTreeSet<String>) -> Long {
+        let mut long = Long::default();
+        for slot in to.rack.walk().into_iter().filter(|s| designers::is_long(s)) {
+            if held.contains(&slot.id) {
+                continue;
+            }
+            let was = self.sent.rack.walk().into_iter().find(|s| s.id == slot.id);
+            let Some(index) = self.spec.find_slot(&slot.id) else { continue };
+            if !was.is_some_and(|was| moves::needs_design(was, slot)) {
+                continue;
+            }
+            let format = &self.spec.slots[usize::from(index.0)].format;
+            let Some(design) = self.designers.take(slot, format) else {
+                held.insert(slot.id.clone());
+                continue;
+            };
+            if design.slot.values != slot.values {
+                // Values of a moment ago, on the way to those wanted.
+                let to = long.to.get_or_insert_with(|| to.clone());
+                if let Some(seat) = to.rack.slot_mut(&slot.id) {
+                    seat.values = design.slot.values;
+                }
+            }
+            long.parts.insert(slot.id.clone(), design.parts);
+        }
+        long
     }
 
     /// False if the way out is full.

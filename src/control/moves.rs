@@ -10,6 +10,10 @@ use lathe_core::rack::plan::{RackPlan, SlotPlan};
 use lathe_core::units::{Notes, glide_frames, ramp_frames};
 
 use super::Settings;
+use super::designers::Parts;
+
+/// Parts that were designed beforehand, by slot.
+pub type Designs = BTreeMap<String, Parts>;
 
 /// Ramp times that a client asked for, by address and in milliseconds.
 pub type Ramps<'a> = &'a [(String, f64)];
@@ -34,6 +38,7 @@ pub fn moves(
     spec: &ChainSpec,
     ramps: Ramps,
     held: &BTreeSet<String>,
+    mut designs: Designs,
 ) -> Moves {
     let before: BTreeMap<&str, &SlotPlan> =
         from.rack.walk().into_iter().map(|s| (s.id.as_str(), s)).collect();
@@ -48,7 +53,8 @@ pub fn moves(
         if held.contains(&slot.id) || waits_for_a_chain(was, slot) {
             out.left.insert(slot.id.clone());
         } else {
-            slot_writes(was, slot, spec, index, ramps, &mut out.writes);
+            let design = designs.remove(&slot.id);
+            slot_writes(was, slot, spec, index, ramps, design, &mut out.writes);
             out.changed.insert(slot.id.clone());
         }
     }
@@ -76,6 +82,14 @@ impl Moves {
     }
 }
 
+/// True if a design differs, and no chain is to come first.
+pub fn needs_design(was: &SlotPlan, slot: &SlotPlan) -> bool {
+    let differs = |i: ParamIndex| was.values.get(i) != slot.values.get(i);
+    was.table.same_symbols(&slot.table)
+        && !waits_for_a_chain(was, slot)
+        && slot.table.iter().any(|(i, line)| line.change == Motion::Designed && differs(i))
+}
+
 /// True if a structural value differs: the slot is built with its new values when its chain comes.
 fn waits_for_a_chain(was: &SlotPlan, slot: &SlotPlan) -> bool {
     let differs = |i: ParamIndex| was.values.get(i) != slot.values.get(i);
@@ -99,6 +113,7 @@ fn slot_writes(
     spec: &ChainSpec,
     index: SlotIndex,
     ramps: Ramps,
+    design: Option<Parts>,
     out: &mut Vec<Write>,
 ) {
     let mut designed = false;
@@ -118,7 +133,8 @@ fn slot_writes(
     if designed {
         let format = &spec.slots[usize::from(index.0)].format;
         // Values that cannot be designed were refused before they came here.
-        if let Ok(Some(parts)) = design_slot(slot, format, &mut Notes::default()) {
+        let now = || design_slot(slot, format, &mut Notes::default()).ok().flatten();
+        if let Some(parts) = design.unwrap_or_else(now) {
             out.push(Write::Parts { slot: index, parts });
         }
     }

@@ -392,3 +392,42 @@ fn panic_before_the_start_lets_nothing_through() {
     let y = run(&mut control, &mut Periods::new(engine, QUANTUM), 50);
     assert!(y.iter().all(|v| *v == 0.0), "{:?}", y.iter().find(|v| **v != 0.0));
 }
+
+/// Long designs are made beside the writer: nothing waits for them, drags go on, the last value arrives.
+#[test]
+fn long_designs_keep_nobody_waiting() {
+    let toml = "format = 1\n[rack]\nlayout = \"stereo\"\n[[slot]]\nid = \"eq\"\nunit = \"equalizer\"\n\
+                params = { phase = \"linear\", length = \"high\", band1 = { gain = 1 } }\n\
+                [[slot]]\nid = \"trim\"\nunit = \"gain\"\n";
+    let mut control = Control::new(rack::load(toml, "t").unwrap().plan);
+    let mut periods = Periods::new(control.start(48_000).unwrap(), QUANTUM);
+    let standing = |control: &Control, slot: &str, symbol: &str| {
+        let sent = &control.running.as_ref().unwrap().sent.rack;
+        let slot = sent.walk().into_iter().find(|s| s.id == slot).unwrap();
+        slot.values.get(slot.table.find(symbol).unwrap())
+    };
+    let (mut slowest, mut steps) = (std::time::Duration::ZERO, BTreeSet::new());
+    let begun = std::time::Instant::now();
+    let mut sets = 0;
+    // A drag of 2 s, 100 changes a second, with a fader of another slot moved beside it.
+    while begun.elapsed().as_secs_f64() < 2.0 {
+        if begun.elapsed().as_secs_f64() * 100.0 > f64::from(sets) {
+            sets += 1;
+            let start = std::time::Instant::now();
+            let (gain, trim) = (1.0 + 0.05 * f64::from(sets), -0.01 * f64::from(sets));
+            control.edit(&edit(vec![item("eq/band1/gain", gain), item("trim/trim", trim)])).unwrap();
+            slowest = slowest.max(start.elapsed());
+        }
+        run(&mut control, &mut periods, 1);
+        steps.insert(standing(&control, "eq", "band1/gain").to_bits());
+        assert_eq!(value(&control, "trim/trim"), standing(&control, "trim", "trim"), "trim waits");
+    }
+    let patience = std::time::Instant::now();
+    while !control.is_settled() {
+        assert!(patience.elapsed().as_secs() < 20, "the last design never came");
+        run(&mut control, &mut periods, 1);
+    }
+    let (wanted, last) = (value(&control, "eq/band1/gain"), standing(&control, "eq", "band1/gain"));
+    println!("{sets} sets, {} designs on the way, slowest answer {slowest:?}", steps.len());
+    assert!(last == wanted && steps.len() >= 3, "{last} dB, not {wanted}; {} designs", steps.len());
+}

@@ -23,6 +23,7 @@ pub trait AnyKind: Sync {
     fn build(&self, format: &Format, values: &Values, notes: &mut Notes)
     -> Result<Box<dyn AnyUnit>, Refusal>;
     fn time_constant(&self, format: &Format, values: &Values) -> f64;
+    fn designs_long(&self, values: &Values) -> bool;
 }
 
 /// A [`Unit`] of any type. Audio thread.
@@ -90,5 +91,8 @@ impl<K: Kind> AnyKind for Erased<K> {
     }
     fn time_constant(&self, format: &Format, values: &Values) -> f64 {
         K::time_constant(format, values)
+    }
+    fn designs_long(&self, values: &Values) -> bool {
+        K::designs_long(values)
     }
 }

@@ -98,6 +98,11 @@ pub trait Kind: 'static {
     fn time_constant(_format: &Format, _values: &Values) -> f64 {
         0.0
     }
+
+    /// True if a design may take longer than the few milliseconds that a change may wait for it.
+    fn designs_long(_values: &Values) -> bool {
+        false
+    }
 }
 
 /// Audio half. Cannot fail, allocate, free or wait.

@@ -204,6 +204,10 @@ impl Kind for Equalizer {
         Ok(EqualizerUnit::new(format, parts, linear))
     }
 
+    fn designs_long(values: &Values) -> bool {
+        values.choice(P::Phase) != PHASE_MINIMUM
+    }
+
     fn time_constant(format: &Format, values: &Values) -> f64 {
         // A kernel forgets at its end, which is as long after its delay as the delay itself.
         let kernel = linear::Plan::new(format, values).map_or(0.0, |plan| plan.delay() as f64 / 5.0);
