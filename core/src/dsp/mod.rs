@@ -14,6 +14,7 @@ pub mod highpass;
 pub mod knee;
 pub mod math;
 pub mod ramp;
+pub mod simd;
 pub mod sliding_min;
 pub mod svf;
 pub mod true_peak;
