@@ -153,7 +153,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.rate,
             args.period,
             args.seconds,
-            Class::chosen().name()
+            Class::chosen()
         );
         println!(
             "{:<34} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11}",

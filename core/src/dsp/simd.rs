@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which instructions the kernels use: chosen once in a process, on the control side.
 //!
-//! Two classes of results. *plain* rounds after every multiplication and every addition, in one fixed
-//! order, and gives the same bits on every processor. *fused* rounds once for both, which is faster and
-//! differs from plain by rounding noise (below −280 dB of the signal). Lanes never meet in a sum, so
-//! within a class the width of the registers changes no bit: AVX2, AVX-512 and NEON agree.
+//! There are two classes of results. *Plain* ones are rounded after every multiplication and every
+//! addition, in one fixed order, and have the same bits on every processor. *Fused* ones are rounded once
+//! for both, which is faster, and differ from plain ones by rounding noise (below −280 dB of the peak).
+//! Lanes never meet in a sum, so the width of the registers changes no bit: AVX2, AVX-512, NEON and the
+//! portable code agree in plain, and the first three in fused.
 //!
-//! `LATHE_SIMD` in the environment holds a process to less than the best: `plain`, `avx2`, `avx512` or
+//! `LATHE_SIMD` in the environment chooses for a process: `plain`, or fused by `avx2`, `avx512` or
 //! `neon`. What it asks for and the processor lacks is not done: the best that there is takes its place.
 
 use std::sync::OnceLock;
 
-/// The instructions of a kernel. Only [`Class::all`] makes them, so what a class needs is there.
+/// The instructions of a kernel and the class of its results. Only [`Class::all`] makes them, so what a
+/// class needs is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Class(pub(super) Isa);
+pub struct Class {
+    pub(super) isa: Isa,
+    pub(super) fused: bool,
+}
 
 /// Sets of instructions, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +30,12 @@ pub(super) enum Isa {
     Avx512,
 }
 
-impl Class {
-    /// The same bits on every processor.
-    pub const PLAIN: Class = Class(Isa::Portable);
+impl Isa {
+    const ALL: [Isa; 4] = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512];
 
-    /// Any thread. What this processor can do, worst first.
-    pub fn all() -> impl Iterator<Item = Class> {
-        let has = |isa: &Isa| match isa {
+    /// Any thread. True if this processor has it.
+    fn is_here(self) -> bool {
+        match self {
             Isa::Portable => true,
             Isa::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(target_arch = "x86_64")]
@@ -45,27 +49,70 @@ impl Class {
             }
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 | Isa::Avx512 => false,
-        };
-        [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512].into_iter().filter(has).map(Class)
+        }
+    }
+}
+
+impl Class {
+    /// Plain, without any special instructions.
+    pub const PORTABLE: Class = Class { isa: Isa::Portable, fused: false };
+
+    /// Any thread. What this processor can do: plain and then fused, slower ones first.
+    pub fn all() -> impl Iterator<Item = Class> {
+        let plain = Isa::ALL.into_iter().map(|isa| Class { isa, fused: false });
+        let fused = Isa::ALL.into_iter().skip(1).map(|isa| Class { isa, fused: true });
+        plain.chain(fused).filter(|c| c.isa.is_here())
     }
 
     /// Control side. What this process uses: the best there is, or what `LATHE_SIMD` says. The same
     /// answer for as long as the process lives.
     pub fn chosen() -> Class {
         static CHOSEN: OnceLock<Class> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
-            let asked = std::env::var("LATHE_SIMD").unwrap_or_default();
-            Class::all().find(|c| c.name() == asked).or(Class::all().last()).unwrap_or(Class::PLAIN)
-        })
+        *CHOSEN.get_or_init(|| Class::asked(&std::env::var("LATHE_SIMD").unwrap_or_default()))
     }
 
-    /// As `LATHE_SIMD` says it.
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            Isa::Portable => "plain",
+    fn asked(name: &str) -> Class {
+        let named = match name {
+            "plain" => Class::all().filter(|c| !c.fused).last(),
+            _ => Class::all().find(|c| c.fused && c.registers() == name),
+        };
+        named.or(Class::all().last()).unwrap_or(Class::PORTABLE)
+    }
+
+    /// True if the results are fused.
+    pub fn is_fused(self) -> bool {
+        self.fused
+    }
+
+    fn registers(self) -> &'static str {
+        match self.isa {
+            Isa::Portable => "portable",
             Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+        }
+    }
+}
+
+/// `plain avx2`, `fused avx512`.
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", if self.fused { "fused" } else { "plain" }, self.registers())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_is_always_to_be_had_and_anything_else_is_the_best() {
+        assert!(!Class::asked("plain").is_fused());
+        assert_eq!(Class::asked(""), Class::all().last().unwrap());
+        assert_eq!(Class::asked("sse9"), Class::asked(""));
+        assert_eq!(Class::all().next(), Some(Class::PORTABLE));
+        for class in Class::all().filter(|c| c.is_fused()) {
+            assert_eq!(Class::asked(class.registers()), class);
         }
     }
 }

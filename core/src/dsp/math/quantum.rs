@@ -15,7 +15,7 @@ macro_rules! quantum {
         $(
             $(#[$doc])*
             pub fn $name(class: Class, values: &mut Frames) {
-                match class.0 {
+                match class.isa {
                     // SAFETY: a class with these instructions exists only where the processor was found
                     // to have them.
                     #[cfg(target_arch = "x86_64")]
@@ -93,7 +93,7 @@ mod tests {
                 let mut y = x;
                 wide(class, &mut y);
                 for (x, y) in x.iter().zip(y) {
-                    assert_eq!(one(*x).to_bits(), y.to_bits(), "{} of {x}", class.name());
+                    assert_eq!(one(*x).to_bits(), y.to_bits(), "{class} of {x}");
                     worst = worst.max(error(*x, y));
                 }
             }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The wavefront in AVX2 registers of four lanes, fused.
+//! The wavefront in AVX2 registers of four lanes.
 
 use std::arch::x86_64::*;
 
@@ -24,7 +24,6 @@ ops! {
     fn load(a: &[f64; W]) -> Reg = _mm256_setr_pd(a[0], a[1], a[2], a[3]);
     fn sub(a: Reg, b: Reg) -> Reg = _mm256_sub_pd(a, b);
     fn mul(a: Reg, b: Reg) -> Reg = _mm256_mul_pd(a, b);
-    fn mul_add(a: Reg, b: Reg, c: Reg) -> Reg = _mm256_fmadd_pd(a, b, c);
     fn select(on: Reg, off: Reg, new: Reg) -> Reg = _mm256_blendv_pd(off, new, on);
     fn at_most(a: Reg, most: f64) -> Reg = _mm256_cmp_pd::<_CMP_LE_OQ>(a, splat(most));
     fn flushed(a: Reg) -> Reg = {
@@ -43,6 +42,12 @@ pub(super) fn lanes(a: Reg) -> [f64; W] {
         _mm_cvtsd_f64(high),
         _mm_cvtsd_f64(_mm_unpackhi_pd(high, high)),
     ]
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn mul_add<const FUSED: bool>(a: Reg, b: Reg, c: Reg) -> Reg {
+    if FUSED { _mm256_fmadd_pd(a, b, c) } else { _mm256_add_pd(_mm256_mul_pd(a, b), c) }
 }
 
 /// Up by one group; the lowest is `frame`.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The wavefront in AVX-512 registers of eight lanes, fused; the bits are those of AVX2.
+//! The wavefront in AVX-512 registers of eight lanes; the bits are those of AVX2.
 
 use std::arch::x86_64::*;
 
@@ -26,7 +26,6 @@ ops! {
     fn load(a: &[f64; W]) -> Reg = _mm512_setr_pd(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
     fn sub(a: Reg, b: Reg) -> Reg = _mm512_sub_pd(a, b);
     fn mul(a: Reg, b: Reg) -> Reg = _mm512_mul_pd(a, b);
-    fn mul_add(a: Reg, b: Reg, c: Reg) -> Reg = _mm512_fmadd_pd(a, b, c);
     fn select(on: __mmask8, off: Reg, new: Reg) -> Reg = _mm512_mask_blend_pd(on, off, new);
     fn at_most(a: Reg, most: f64) -> __mmask8 = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, splat(most));
     fn flushed(a: Reg) -> Reg =
@@ -40,6 +39,12 @@ ops! {
 fn lanes(a: Reg) -> [f64; W] {
     let ([a, b, c, d], [e, f, g, h]) = (super::avx2::lanes(low_half(a)), super::avx2::lanes(high_half(a)));
     [a, b, c, d, e, f, g, h]
+}
+
+#[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
+#[inline]
+fn mul_add<const FUSED: bool>(a: Reg, b: Reg, c: Reg) -> Reg {
+    if FUSED { _mm512_fmadd_pd(a, b, c) } else { _mm512_add_pd(_mm512_mul_pd(a, b), c) }
 }
 
 /// Up by one group; the lowest is `frame`.

@@ -19,15 +19,15 @@ pub(super) fn cascade<S: AsMut<[State]>>(
     while let n @ 1.. = lanes(class, states.len().min(audio.len())) {
         let ((s, more_states), (a, more_audio)) = (states.split_at_mut(n), audio.split_at_mut(n));
         // A register half full costs as much as a full one, but a short wave is done sooner.
-        let isa = match class.0 {
+        let isa = match class.isa {
             Isa::Avx512 if n * places.len() <= 4 => Isa::Avx2,
             isa => isa,
         };
         match n {
-            1 => narrow::<1, S>(isa, coefs, places, s, a),
-            2 => narrow::<2, S>(isa, coefs, places, s, a),
+            1 => narrow::<1, S>(isa, class.fused, coefs, places, s, a),
+            2 => narrow::<2, S>(isa, class.fused, coefs, places, s, a),
             #[cfg(target_arch = "x86_64")]
-            _ => wide(isa, coefs, places, s, a),
+            _ => wide(isa, class.fused, coefs, places, s, a),
             #[cfg(not(target_arch = "x86_64"))]
             _ => {}
         }
@@ -37,7 +37,7 @@ pub(super) fn cascade<S: AsMut<[State]>>(
 
 /// Channels to take together of so many; 0 for none.
 fn lanes(class: Class, channels: usize) -> usize {
-    let most = match class.0 {
+    let most = match class.isa {
         Isa::Portable | Isa::Neon => 2,
         Isa::Avx2 => 4,
         Isa::Avx512 => 8,
@@ -56,6 +56,7 @@ fn by_lane<const C: usize, S: AsMut<[State]>>(states: &mut [S]) -> [&mut [State]
 /// Audio thread. One or two channels.
 fn narrow<const C: usize, S: AsMut<[State]>>(
     isa: Isa,
+    fused: bool,
     coefs: &[Coefs],
     places: &[u8],
     states: &mut [S],
@@ -66,30 +67,37 @@ fn narrow<const C: usize, S: AsMut<[State]>>(
     match isa {
         // SAFETY: a class with these instructions exists only where the processor was found to have them.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::cascade::<C>(coefs, places, states, audio) },
+        Isa::Avx512 => unsafe { avx512::cascade::<C>(fused, coefs, places, states, audio) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2::cascade::<C>(coefs, places, states, audio) },
+        Isa::Avx2 => unsafe { avx2::cascade::<C>(fused, coefs, places, states, audio) },
         // SAFETY: every AArch64 processor has these.
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon => unsafe { super::neon::cascade::<C>(coefs, places, states, audio) },
-        _ => portable::cascade::<C>(coefs, places, states, audio),
+        Isa::Neon => unsafe { super::neon::cascade::<C>(fused, coefs, places, states, audio) },
+        _ => portable::cascade::<C>(fused, coefs, places, states, audio),
     }
 }
 
 /// Audio thread. Four or eight channels.
 #[cfg(target_arch = "x86_64")]
-fn wide<S: AsMut<[State]>>(isa: Isa, coefs: &[Coefs], places: &[u8], states: &mut [S], audio: &mut [Frames]) {
+fn wide<S: AsMut<[State]>>(
+    isa: Isa,
+    fused: bool,
+    coefs: &[Coefs],
+    places: &[u8],
+    states: &mut [S],
+    audio: &mut [Frames],
+) {
     if let Ok(audio) = <&mut [Frames; 8]>::try_from(&mut *audio) {
         // SAFETY: only the class of AVX-512 takes eight, and it exists only where the processor has it.
-        unsafe { avx512::cascade(coefs, places, &mut by_lane(states), audio) }
+        unsafe { avx512::cascade(fused, coefs, places, &mut by_lane(states), audio) }
     } else if let Ok(audio) = <&mut [Frames; 4]>::try_from(audio) {
         let states = &mut by_lane(states);
         match isa {
             // SAFETY: as above.
-            Isa::Avx512 => unsafe { avx512::cascade(coefs, places, states, audio) },
+            Isa::Avx512 => unsafe { avx512::cascade(fused, coefs, places, states, audio) },
             // SAFETY: as above; the class of AVX-512 asks for AVX2 too, and no other takes four.
-            _ => unsafe { avx2::cascade(coefs, places, states, audio) },
+            _ => unsafe { avx2::cascade(fused, coefs, places, states, audio) },
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The wavefront in NEON registers of two lanes, fused; every AArch64 processor has them.
+//! The wavefront in NEON registers of two lanes; every AArch64 processor has them.
 
 use std::arch::aarch64::*;
 
@@ -25,10 +25,15 @@ ops! {
     fn lanes(a: Reg) -> [f64; W] = [vgetq_lane_f64::<0>(a), vgetq_lane_f64::<1>(a)];
     fn sub(a: Reg, b: Reg) -> Reg = vsubq_f64(a, b);
     fn mul(a: Reg, b: Reg) -> Reg = vmulq_f64(a, b);
-    fn mul_add(a: Reg, b: Reg, c: Reg) -> Reg = vfmaq_f64(c, a, b);
     fn select(on: uint64x2_t, off: Reg, new: Reg) -> Reg = vbslq_f64(on, new, off);
     fn at_most(a: Reg, most: f64) -> uint64x2_t = vcleq_f64(a, splat(most));
     fn flushed(a: Reg) -> Reg = vbslq_f64(vcltq_f64(vabsq_f64(a), splat(TINY)), zero(), a);
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn mul_add<const FUSED: bool>(a: Reg, b: Reg, c: Reg) -> Reg {
+    if FUSED { vfmaq_f64(c, a, b) } else { vaddq_f64(vmulq_f64(a, b), c) }
 }
 
 /// Up by one group; the lowest is `frame`.

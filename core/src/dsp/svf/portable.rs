@@ -22,11 +22,15 @@ ops! {
     fn lanes(a: Reg) -> [f64; W] = a;
     fn sub(a: Reg, b: Reg) -> Reg = [a[0] - b[0], a[1] - b[1]];
     fn mul(a: Reg, b: Reg) -> Reg = [a[0] * b[0], a[1] * b[1]];
-    fn mul_add(a: Reg, b: Reg, c: Reg) -> Reg = [a[0] * b[0] + c[0], a[1] * b[1] + c[1]];
     fn select(on: [bool; W], off: Reg, new: Reg) -> Reg =
         [if on[0] { new[0] } else { off[0] }, if on[1] { new[1] } else { off[1] }];
     fn at_most(a: Reg, most: f64) -> [bool; W] = [a[0] <= most, a[1] <= most];
     fn flushed(a: Reg) -> Reg = a.map(|v| if v.abs() < TINY { 0.0 } else { v });
+}
+
+#[inline(always)]
+fn mul_add<const _FUSED: bool>(a: Reg, b: Reg, c: Reg) -> Reg {
+    [a[0] * b[0] + c[0], a[1] * b[1] + c[1]]
 }
 
 /// Up by one group; the lowest is `frame`.

@@ -9,7 +9,7 @@
 //!
 //! The body is a macro because functions generic over registers cannot say which instructions they may
 //! use. A file that calls it brings `Reg`, `W` and the operations on them, all lane by lane:
-//! `zero`, `load`, `lanes`, `sub`, `mul`; `mul_add(a, b, c)` is ab + c; `shift_in` moves a register up
+//! `zero`, `load`, `lanes`, `sub`, `mul`; `mul_add(a, b, c)` is ab + c, fused or not; `shift_in` moves a register up
 //! by a frame and puts another in below, `top` is the frame above; `at_most` finds the lanes up to a
 //! number, `select` takes those from its last register and the others from the one before; `flushed`
 //! makes tiny values zero. `to_frames` and `to_channels` turn a quantum from channel by channel into
@@ -23,6 +23,7 @@ macro_rules! wavefront {
         /// Audio thread. Any number of sections over one quantum of `C` channels, 1 to `W`.
         $(#[$attr])*
         pub(super) fn cascade<const C: usize>(
+            fused: bool,
             coefs: &[Coefs],
             places: &[u8],
             states: &mut [&mut [State]; C],
@@ -30,21 +31,36 @@ macro_rules! wavefront {
         ) {
             let mut buf: Lanes<C> = [[0.0; C]; QUANTUM];
             to_frames(audio, &mut buf);
-            let group = W / C;
-            for places in places.chunks(4 * group) {
-                match places.len().div_ceil(group) {
-                    1 => pass::<C, 1>(coefs, places, states, &mut buf),
-                    2 => pass::<C, 2>(coefs, places, states, &mut buf),
-                    3 => pass::<C, 3>(coefs, places, states, &mut buf),
-                    _ => pass::<C, 4>(coefs, places, states, &mut buf),
-                }
+            if fused {
+                passes::<C, true>(coefs, places, states, &mut buf);
+            } else {
+                passes::<C, false>(coefs, places, states, &mut buf);
             }
             to_channels(&buf, audio);
         }
 
+        /// Audio thread. As many passes as the sections need; `FUSED` or plain.
+        $(#[$attr])*
+        fn passes<const C: usize, const FUSED: bool>(
+            coefs: &[Coefs],
+            places: &[u8],
+            states: &mut [&mut [State]; C],
+            buf: &mut Lanes<C>,
+        ) {
+            let group = W / C;
+            for places in places.chunks(4 * group) {
+                match places.len().div_ceil(group) {
+                    1 => pass::<C, 1, FUSED>(coefs, places, states, buf),
+                    2 => pass::<C, 2, FUSED>(coefs, places, states, buf),
+                    3 => pass::<C, 3, FUSED>(coefs, places, states, buf),
+                    _ => pass::<C, 4, FUSED>(coefs, places, states, buf),
+                }
+            }
+        }
+
         /// Audio thread. Up to `V · W/C` sections of `C` channels over one quantum.
         $(#[$attr])*
-        fn pass<const C: usize, const V: usize>(
+        fn pass<const C: usize, const V: usize, const FUSED: bool>(
             coefs: &[Coefs],
             places: &[u8],
             states: &mut [&mut [State]; C],
@@ -86,7 +102,7 @@ macro_rules! wavefront {
                 let mut out = zero();
                 for v in (0..V).rev() {
                     let on = at_most(seat[v], t as f64);
-                    let (y, p1, p2) = step(&k[v], x[v], s1[v], s2[v]);
+                    let (y, p1, p2) = step::<FUSED>(&k[v], x[v], s1[v], s2[v]);
                     (s1[v], s2[v]) = (select(on, s1[v], p1), select(on, s2[v], p2));
                     if v + 1 < V { x[v + 1] = y } else { out = y }
                 }
@@ -96,7 +112,7 @@ macro_rules! wavefront {
                 let mut out = zero();
                 for v in (0..V).rev() {
                     let y;
-                    (y, s1[v], s2[v]) = step(&k[v], x[v], s1[v], s2[v]);
+                    (y, s1[v], s2[v]) = step::<FUSED>(&k[v], x[v], s1[v], s2[v]);
                     if v + 1 < V { x[v + 1] = y } else { out = y }
                 }
                 x[0] = shift_in(out, &buf[(t + 1) % QUANTUM]);
@@ -106,7 +122,7 @@ macro_rules! wavefront {
                 let mut out = zero();
                 for v in (0..V).rev() {
                     let off = at_most(seat[v], (t - QUANTUM) as f64);
-                    let (y, p1, p2) = step(&k[v], x[v], s1[v], s2[v]);
+                    let (y, p1, p2) = step::<FUSED>(&k[v], x[v], s1[v], s2[v]);
                     (s1[v], s2[v]) = (select(off, p1, s1[v]), select(off, p2, s2[v]));
                     if v + 1 < V { x[v + 1] = y } else { out = y }
                 }
@@ -128,12 +144,12 @@ macro_rules! wavefront {
         /// operations and their order are those of `Coefs::step`.
         $(#[$attr])*
         #[inline]
-        fn step(k: &[Reg; FACTORS], x: Reg, s1: Reg, s2: Reg) -> (Reg, Reg, Reg) {
+        fn step<const FUSED: bool>(k: &[Reg; FACTORS], x: Reg, s1: Reg, s2: Reg) -> (Reg, Reg, Reg) {
             let [e1, e2, e3, m0, m1, m2] = *k;
             let v3 = sub(x, s2);
-            let y = mul_add(m0, x, mul_add(m1, s1, mul(m2, s2)));
-            let p1 = mul_add(e2, v3, mul_add(e1, s1, s1));
-            let p2 = mul_add(e3, v3, mul_add(e2, s1, s2));
+            let y = mul_add::<FUSED>(m0, x, mul_add::<FUSED>(m1, s1, mul(m2, s2)));
+            let p1 = mul_add::<FUSED>(e2, v3, mul_add::<FUSED>(e1, s1, s1));
+            let p2 = mul_add::<FUSED>(e3, v3, mul_add::<FUSED>(e2, s1, s2));
             (y, p1, p2)
         }
     };
