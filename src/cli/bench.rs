@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use lathe_core::dsp::math::quantum;
+use lathe_core::dsp::simd::Class;
+use lathe_core::dsp::svf::{self, Coefs, Section, State};
+use lathe_core::dsp::{Frames, QUANTUM};
 use lathe_core::engine::{BuildError, Engine, Periods, Ports, build, link};
 use lathe_core::rack;
 use lathe_core::rack::plan::RackPlan;
@@ -65,6 +69,38 @@ const UNITS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What a kernel does to a quantum of every channel.
+type Kernel = Box<dyn FnMut(&mut [Frames])>;
+
+/// Kernels alone, as they run inside the units: name and channels.
+fn kernels() -> Vec<(&'static str, usize, Kernel)> {
+    let class = Class::chosen();
+    let cascade = |sections: u8, channels: usize| -> Kernel {
+        let coefs: Vec<Coefs> = (0..sections)
+            .map(|n| 0.005 * f64::from(n + 1))
+            .map(|g| Coefs::new(&Section { g, k: 0.9, hp: 1.0, bp: 0.95, lp: 1.0 }))
+            .collect();
+        let places: Vec<u8> = (0..sections).collect();
+        let mut states = vec![vec![State::default(); coefs.len()]; channels];
+        Box::new(move |audio| svf::cascade(class, &coefs, &places, &mut states, audio))
+    };
+    let math = |f: fn(Class, &mut Frames)| -> Kernel {
+        Box::new(move |audio| audio.iter_mut().for_each(|a| f(class, a)))
+    };
+    vec![
+        ("kernel svf, 8 sections", 2, cascade(8, 2)),
+        ("kernel svf, 16 sections", 2, cascade(16, 2)),
+        ("kernel svf, 8 sections, 8 pairs", 16, cascade(8, 16)),
+        ("kernel log2", 1, math(quantum::log2)),
+        ("kernel exp2", 1, math(quantum::exp2)),
+        ("kernel levels in dB", 1, math(quantum::gain_to_db)),
+        ("kernel amplitudes of dB", 1, math(quantum::db_to_gain)),
+    ]
+}
+
+/// Quanta in one timed block of a kernel, so that reading the clock costs nothing beside it.
+const KERNEL_QUANTA: usize = 16;
+
 /// One row of the table.
 struct Row {
     name: String,
@@ -98,10 +134,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
         }
     }
+    let mut kernels = if args.rack.is_none() { kernels() } else { Vec::new() };
     if let Some(only) = &args.only {
-        let names = plans.iter().map(|(n, _)| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+        let names = plans.iter().map(|(n, _)| n.as_str()).chain(kernels.iter().map(|k| k.0));
+        let names = names.map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
         plans.retain(|(n, _)| n.contains(only.as_str()));
-        if plans.is_empty() {
+        kernels.retain(|k| k.0.contains(only.as_str()));
+        if plans.is_empty() && kernels.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,
                 format!("no row has \"{only}\" in its name; there are {names}"),
@@ -110,8 +149,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     if !args.json {
         println!(
-            "{} Hz, {} frames a block, {} s a row; ns per frame, all channels",
-            args.rate, args.period, args.seconds
+            "{} Hz, {} frames a block, {} s a row, {}; ns per frame, all channels",
+            args.rate,
+            args.period,
+            args.seconds,
+            Class::chosen()
         );
         println!(
             "{:<34} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11}",
@@ -126,6 +168,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
             Err(e) => return Err(Failure::new(Exit::Config, e)),
         }
+    }
+    for (name, channels, kernel) in kernels {
+        print(&kernel_row(name, channels, kernel, args), args);
     }
     Ok(())
 }
@@ -187,17 +232,49 @@ fn row(name: &str, plan: &RackPlan, args: &Args) -> Result<Row, BuildError> {
         }
     }
     std::hint::black_box(b.sum);
-    let mean = ns.iter().sum::<f64>() / ns.len() as f64;
-    ns.sort_by(f64::total_cmp);
-    let frames = period as f64;
-    Ok(Row {
-        name: name.to_string(),
-        ns_med: ns[ns.len() / 2] / frames,
-        ns_mean: mean / frames,
-        ns_p99: ns[ns.len() * 99 / 100] / frames,
-        max_block_us: ns.last().copied().unwrap_or(0.0) / 1000.0,
-        latency,
-    })
+    Ok(Row { latency, ..Row::new(name, ns, period) })
+}
+
+/// One kernel over the same noise again and again.
+fn kernel_row(name: &str, channels: usize, mut kernel: Kernel, args: &Args) -> Row {
+    let source: Vec<Frames> = noise(channels, QUANTUM)
+        .iter()
+        .map(|x| std::array::from_fn(|i| f64::from(x[i].abs()) + 0.001))
+        .collect();
+    let mut audio = source.clone();
+    let frames = KERNEL_QUANTA * QUANTUM;
+    let blocks = (args.seconds as usize * args.rate as usize / frames).max(8);
+    let mut ns = Vec::with_capacity(blocks);
+    for n in 0..blocks + blocks / 4 {
+        let start = Instant::now();
+        for _ in 0..KERNEL_QUANTA {
+            audio.copy_from_slice(&source);
+            kernel(&mut audio);
+            std::hint::black_box(&mut audio);
+        }
+        let took = start.elapsed().as_nanos() as f64;
+        if n >= blocks / 4 {
+            ns.push(took);
+        }
+    }
+    Row::new(name, ns, frames)
+}
+
+impl Row {
+    /// From the nanoseconds of blocks of so many frames.
+    fn new(name: &str, mut ns: Vec<f64>, frames: usize) -> Row {
+        let mean = ns.iter().sum::<f64>() / ns.len() as f64;
+        ns.sort_by(f64::total_cmp);
+        let frames = frames as f64;
+        Row {
+            name: name.to_string(),
+            ns_med: ns[ns.len() / 2] / frames,
+            ns_mean: mean / frames,
+            ns_p99: ns[ns.len() * 99 / 100] / frames,
+            max_block_us: ns.last().copied().unwrap_or(0.0) / 1000.0,
+            latency: 0,
+        }
+    }
 }
 
 fn noise(channels: usize, frames: usize) -> Vec<Vec<f32>> {

@@ -575,6 +575,8 @@ fn bench_gives_a_row_a_line() {
     let json = desk.lathe("bench --seconds 1 --only gain --json").exits(0).json();
     assert_eq!(keys(&json), ["latency", "max_block_us", "name", "ns_mean", "ns_med", "ns_p99"]);
     assert!(json["name"] == "gain" && json["ns_med"].as_f64().unwrap() > 0.0, "{json}");
+    let kernels = desk.lathe("bench --seconds 1 --only svf --json").exits(0);
+    assert_eq!(kernels.out.lines().count(), 3, "{}", kernels.out);
     // A slot that listens to an earlier one is timed in its rack only, and that is said.
     let keyed = "format = 1\n[rack]\nname = \"keyed\"\nlayout = \"stereo\"\n[[slot]]\nid = \"a\"\nunit = \"gain\"\n\
                  [[slot]]\nid = \"c\"\nunit = \"compressor\"\nsidechain = \"a\"\n";

@@ -8,7 +8,8 @@
 
 use std::f64::consts::PI;
 
-use crate::dsp::svf::{Coefs, Lanes, Section, State, cascade};
+use crate::dsp::simd::Class;
+use crate::dsp::svf::{Coefs, Section, State, cascade};
 use crate::dsp::{Frames, QUANTUM};
 use crate::units::{Layout, Role};
 
@@ -147,6 +148,7 @@ struct Pair {
 /// Every channel's filters; gives the weighted power, frame by frame.
 #[derive(Clone, Debug)]
 pub struct KWeighting {
+    class: Class,
     coefs: [Coefs; 2],
     pairs: Vec<Pair>,
 }
@@ -164,7 +166,7 @@ impl KWeighting {
             _ => unreachable!("chunks of two"),
         };
         let coefs = sections(f64::from(rate)).map(|s| Coefs::new(&s));
-        KWeighting { coefs, pairs: heard.chunks(2).map(pair).collect() }
+        KWeighting { class: Class::chosen(), coefs, pairs: heard.chunks(2).map(pair).collect() }
     }
 
     /// As if after silence.
@@ -177,11 +179,10 @@ impl KWeighting {
         power.fill(0.0);
         for p in &mut self.pairs {
             let [a, b] = p.channels.map(|c| &audio[c]);
-            let mut lanes: Lanes<2> = std::array::from_fn(|i| [a[i], b[i]]);
-            let [s, t] = &mut p.states;
-            cascade(&self.coefs, &[0, 1], &mut [&mut s[..], &mut t[..]], &mut lanes);
+            let mut work = [*a, *b];
+            cascade(self.class, &self.coefs, &[0, 1], &mut p.states, &mut work);
             for i in 0..QUANTUM {
-                let [x, y] = lanes[i];
+                let (x, y) = (work[0][i], work[1][i]);
                 power[i] += p.weights[0] * (x * x) + p.weights[1] * (y * y);
             }
         }

@@ -2,6 +2,8 @@
 //! Logarithms and exponentials for the audio thread: branch-free, so loops over them vectorise, and
 //! made of additions, multiplications and divisions alone, so every processor gives the same bits.
 
+pub mod quantum;
+
 /// 20·log10(2): one octave of amplitude in dB.
 const DB_PER_OCTAVE: f64 = 6.020_599_913_279_624;
 
@@ -21,15 +23,13 @@ pub fn log2(x: f64) -> f64 {
     let s = t * t;
     // 2/ln2 / (2k+1)
     const C: f64 = 2.885_390_081_777_926_8;
-    let p = C / 17.0;
-    let p = C / 15.0 + s * p;
-    let p = C / 13.0 + s * p;
-    let p = C / 11.0 + s * p;
-    let p = C / 9.0 + s * p;
-    let p = C / 7.0 + s * p;
-    let p = C / 5.0 + s * p;
-    let p = C / 3.0 + s * p;
-    let p = C + s * p;
+    // Even and odd powers apart: two chains that do not wait for each other.
+    let s2 = s * s;
+    let even = C / 9.0 + s2 * (C / 13.0 + s2 * (C / 17.0));
+    let even = C + s2 * (C / 5.0 + s2 * even);
+    let odd = C / 7.0 + s2 * (C / 11.0 + s2 * (C / 15.0));
+    let odd = C / 3.0 + s2 * odd;
+    let p = even + s * odd;
     exponent as i32 as f64 + t * p
 }
 
@@ -43,20 +43,15 @@ pub fn exp2(x: f64) -> f64 {
     let whole = shifted - SHIFT;
     let scale = f64::from_bits(((shifted.to_bits() as i64).wrapping_add(1023) << 52) as u64);
     let f = (x - whole) * std::f64::consts::LN_2;
-    let p = 1.0 / 6_227_020_800.0;
-    let p = 1.0 / 479_001_600.0 + f * p;
-    let p = 1.0 / 39_916_800.0 + f * p;
-    let p = 1.0 / 3_628_800.0 + f * p;
-    let p = 1.0 / 362_880.0 + f * p;
-    let p = 1.0 / 40_320.0 + f * p;
-    let p = 1.0 / 5_040.0 + f * p;
-    let p = 1.0 / 720.0 + f * p;
-    let p = 1.0 / 120.0 + f * p;
-    let p = 1.0 / 24.0 + f * p;
-    let p = 1.0 / 6.0 + f * p;
-    let p = 0.5 + f * p;
-    let p = 1.0 + f * p;
-    (1.0 + f * p) * scale
+    // Even and odd powers apart: two chains that do not wait for each other.
+    let f2 = f * f;
+    let even = 1.0 / 3_628_800.0 + f2 * (1.0 / 479_001_600.0);
+    let even = 1.0 / 720.0 + f2 * (1.0 / 40_320.0 + f2 * even);
+    let even = 1.0 + f2 * (0.5 + f2 * (1.0 / 24.0 + f2 * even));
+    let odd = 1.0 / 39_916_800.0 + f2 * (1.0 / 6_227_020_800.0);
+    let odd = 1.0 / 5_040.0 + f2 * (1.0 / 362_880.0 + f2 * odd);
+    let odd = 1.0 + f2 * (1.0 / 6.0 + f2 * (1.0 / 120.0 + f2 * odd));
+    (even + f * odd) * scale
 }
 
 /// Amplitude of a level in dB; exactly 1 at 0 dB.

@@ -20,6 +20,7 @@ pub mod math;
 pub mod oversample;
 pub mod ramp;
 pub mod remez;
+pub mod simd;
 pub mod sliding_min;
 pub mod svf;
 pub mod true_peak;

@@ -254,6 +254,7 @@ impl Builder {
                 .map(|n| kind.branch_param(branches.len(), n, BranchParam::Gain))
                 .collect(),
             weights: vec![SILENCE; branches.len()],
+            class: crate::dsp::simd::Class::chosen(),
         };
         let op = match pairs {
             Some(p) => Op::Join(op, p),

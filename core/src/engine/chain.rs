@@ -7,7 +7,7 @@ use std::any::Any;
 use super::link::Reductions;
 use crate::dsp::crossover::{Crossover, Points};
 use crate::dsp::delay::DelayLine;
-use crate::dsp::math::db_to_gain;
+use crate::dsp::simd::Class;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::ParamIndex;
 use crate::rack::split::BranchParam;
@@ -121,6 +121,7 @@ pub struct BranchOp {
     /// Index of each branch's `gain`; `mute` follows it.
     pub first: Vec<ParamIndex>,
     pub weights: Vec<Frames>,
+    pub class: Class,
 }
 
 impl BranchOp {
@@ -129,8 +130,9 @@ impl BranchOp {
         for (first, weights) in self.first.iter().zip(&mut self.weights) {
             let gain = glides.ramp(ParamIndex(first.0 + BranchParam::Gain as u16));
             let mute = glides.ramp(ParamIndex(first.0 + BranchParam::Mute as u16));
+            *weights = gain.gains(self.class);
             for (i, w) in weights.iter_mut().enumerate() {
-                *w = db_to_gain(gain.at(i)) * (1.0 - mute.at(i));
+                *w *= 1.0 - mute.at(i);
             }
         }
     }

@@ -2,8 +2,9 @@
 //! What stands between the chain and the ports: the fade to silence, the guard and the monitor.
 //! Audio thread, but for `new`.
 
-use crate::dsp::math::db_to_gain;
+use crate::dsp::math::quantum;
 use crate::dsp::ramp::Quintic;
+use crate::dsp::simd::Class;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::{self, ParamTable};
 use crate::units::{Glides, ramp_frames};
@@ -106,12 +107,14 @@ pub struct Monitor {
     pub glides: Glides,
     /// Left and right of the first pair.
     pair: Option<(usize, usize)>,
+    class: Class,
 }
 
 impl Monitor {
     pub fn new(layout: &crate::units::Layout) -> Self {
         let table = ParamTable::new(MonitorParam::SPECS);
-        Monitor { glides: Glides::new(&table, &table.defaults()), pair: layout.pairs().first().copied() }
+        let pair = layout.pairs().first().copied();
+        Monitor { glides: Glides::new(&table, &table.defaults()), pair, class: Class::chosen() }
     }
 
     pub fn process(&mut self, main: &[Frames], out: &mut [Frames]) {
@@ -120,9 +123,10 @@ impl Monitor {
             (self.glides.ramp(MonitorParam::Level.into()), self.glides.ramp(MonitorParam::Dim.into()));
         let (mute, mono) =
             (self.glides.ramp(MonitorParam::Mute.into()), self.glides.ramp(MonitorParam::Mono.into()));
-        let mut gain = SILENCE;
+        let mut gain: Frames = std::array::from_fn(|i| level.at(i) + DIM_DB * dim.at(i));
+        quantum::db_to_gain(self.class, &mut gain);
         for (i, g) in gain.iter_mut().enumerate() {
-            *g = db_to_gain(level.at(i) + DIM_DB * dim.at(i)) * (1.0 - mute.at(i));
+            *g *= 1.0 - mute.at(i);
         }
         for (o, x) in out.iter_mut().zip(main) {
             for i in 0..QUANTUM {

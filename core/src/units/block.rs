@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One quantum as a unit sees it: audio, sidechain and the gliding values of this quantum's frames.
 
+use crate::dsp::math::{self, quantum};
 use crate::dsp::ramp::Quintic;
+use crate::dsp::simd::Class;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::{Motion, ParamIndex, ParamTable, Scale, Values};
 
@@ -46,6 +48,18 @@ impl Ramp<'_> {
 
     pub fn is_moving(&self) -> bool {
         matches!(self, Ramp::Move(_))
+    }
+
+    /// Audio thread. Amplitudes of a level in dB; one that stands still is worked out once.
+    pub fn gains(&self, class: Class) -> Frames {
+        match self {
+            Ramp::Hold(db) => [math::db_to_gain(*db); QUANTUM],
+            Ramp::Move(db) => {
+                let mut gains = **db;
+                quantum::db_to_gain(class, &mut gains);
+                gains
+            }
+        }
     }
 
     /// Value at the quantum's last frame.

@@ -16,7 +16,8 @@ use crate::dsp::ballistics_glide::BallisticsGlide;
 use crate::dsp::delay::DelayLine;
 use crate::dsp::highpass::{Corner, HighPass};
 use crate::dsp::knee::Curve;
-use crate::dsp::math::{db_to_gain, gain_to_db};
+use crate::dsp::math::quantum;
+use crate::dsp::simd::Class;
 use crate::dsp::{Frames, SILENCE};
 use crate::param::{self, Choice, Values};
 
@@ -69,6 +70,7 @@ pub struct Compressor;
 /// | `times` | attack and release constants, under way | frame |
 /// | `deepest` | deepest reduction of the last quantum, dB | quantum |
 pub struct CompressorUnit {
+    class: Class,
     rate: f64,
     rms: bool,
     groups: Vec<Vec<usize>>,
@@ -121,6 +123,7 @@ impl Kind for Compressor {
         let n = format.channels();
         let lookahead = libm::round(values.get(P::Lookahead) / 1000.0 * format.rate()) as usize;
         Ok(CompressorUnit {
+            class: Class::chosen(),
             rate: format.rate(),
             rms: values.choice(P::Detector) == DETECTOR_RMS,
             groups: format.layout.linked(),
@@ -205,9 +208,10 @@ impl CompressorUnit {
                     *w = p;
                 }
                 self.power[c] = if p < 1e-30 { 0.0 } else { p };
-                work.iter_mut().for_each(|w| *w = 0.5 * gain_to_db(*w));
+                quantum::gain_to_db(self.class, work);
+                work.iter_mut().for_each(|w| *w *= 0.5);
             } else {
-                work.iter_mut().for_each(|w| *w = gain_to_db(w.abs()));
+                quantum::gain_to_db(self.class, work);
             }
         }
     }
@@ -252,9 +256,10 @@ impl CompressorUnit {
         let makeup = block.ramp(P::Makeup);
         for work in &mut self.work {
             match makeup {
-                Ramp::Hold(m) => work.iter_mut().for_each(|w| *w = db_to_gain(m - *w)),
-                Ramp::Move(m) => work.iter_mut().zip(m).for_each(|(w, m)| *w = db_to_gain(m - *w)),
+                Ramp::Hold(m) => work.iter_mut().for_each(|w| *w = m - *w),
+                Ramp::Move(m) => work.iter_mut().zip(m).for_each(|(w, m)| *w = m - *w),
             }
+            quantum::db_to_gain(self.class, work);
         }
         if self.delay.latency() > 0 {
             self.delay.process(block.audio, &mut self.delayed);

@@ -2,8 +2,8 @@
 //! `gain`: trim, polarity, balance and a DC block. Neutral settings pass every bit.
 
 use super::{Block, Format, GLIDE_MS, Kind, Notes, Refusal, Unit, UnitSpec, ramp_frames};
-use crate::dsp::math::db_to_gain;
 use crate::dsp::ramp::Quintic;
+use crate::dsp::simd::Class;
 use crate::dsp::{Frames, QUANTUM};
 use crate::param::{self, Values};
 
@@ -43,6 +43,7 @@ pub struct Sides {
 
 /// Audio half.
 pub struct GainUnit {
+    class: Class,
     sides: Vec<Side>,
     /// Gains under way.
     left: Quintic,
@@ -81,6 +82,7 @@ impl Kind for Gain {
         // y += k (x − y) has its −3 dB point at w for k = −b + √(b² + 2b), b = 1 − cos w.
         let b = 1.0 - libm::cos(2.0 * std::f64::consts::PI * DC_HZ / format.rate());
         Ok(GainUnit {
+            class: Class::chosen(),
             sides: format.layout.roles.iter().map(side).collect(),
             left: Quintic::at(parts.left),
             right: Quintic::at(parts.right),
@@ -109,9 +111,9 @@ impl Unit for GainUnit {
         let (trim, polarity) = (block.ramp(P::Trim), block.ramp(P::Polarity));
         let dc_block = block.ramp(P::DcBlock);
         let away = [travel(&mut self.left), [1.0; QUANTUM], travel(&mut self.right)];
-        let mut common = [0.0; QUANTUM];
+        let mut common = trim.gains(self.class);
         for (i, g) in common.iter_mut().enumerate() {
-            *g = db_to_gain(trim.at(i)) * (1.0 - 2.0 * polarity.at(i));
+            *g *= 1.0 - 2.0 * polarity.at(i);
         }
         for ((audio, side), dc) in block.audio.iter_mut().zip(&self.sides).zip(&mut self.dc) {
             for i in 0..QUANTUM {

@@ -15,7 +15,8 @@
 use super::{Block, Format, Kind, Notes, Ramp, Readings, Refusal, Unit, UnitSpec};
 use crate::dsp::box_cascade::BoxCascade;
 use crate::dsp::delay::DelayLine;
-use crate::dsp::math::{db_to_gain, exp2, gain_to_db};
+use crate::dsp::math::{db_to_gain, exp2, gain_to_db, quantum};
+use crate::dsp::simd::Class;
 use crate::dsp::sliding_min::SlidingMin;
 use crate::dsp::true_peak::{TruePeak, TruePeakFilters};
 use crate::dsp::{Frames, QUANTUM, SILENCE};
@@ -69,6 +70,7 @@ struct Channel {
 /// | `release_ms`, `keep` | release and its pole, worked out anew only when it moves | frame |
 /// | `lowest` | lowest gain of the last quantum over the input gain | quantum |
 pub struct LimiterUnit {
+    class: Class,
     rate: f64,
     filters: TruePeakFilters,
     groups: Vec<Vec<usize>>,
@@ -98,7 +100,11 @@ fn max(a: f64, b: f64) -> f64 {
 
 /// The ceiling in full scale: the largest f32 not above `db`.
 fn ceiling(db: f64) -> f64 {
-    let c = db_to_gain(db);
+    f32_below(db_to_gain(db))
+}
+
+/// The largest f32 that is not above `c`.
+fn f32_below(c: f64) -> f64 {
     let f = c as f32;
     f64::from(if f64::from(f) > c { f32::from_bits(f.to_bits() - 1) } else { f })
 }
@@ -137,6 +143,7 @@ impl Kind for Limiter {
             boxes: BoxCascade::new(lookahead, FREE, gain),
         };
         let mut unit = LimiterUnit {
+            class: Class::chosen(),
             rate,
             groups: format.layout.linked(),
             channels: (0..n).map(|_| channel()).collect(),
@@ -209,15 +216,15 @@ impl Unit for LimiterUnit {
 impl LimiterUnit {
     /// This quantum's input gains, and its ceilings behind those of the last.
     fn glides(&mut self, block: &Block<'_>) {
-        match block.ramp(P::Gain) {
-            Ramp::Hold(db) => self.drive.fill(db_to_gain(db)),
-            Ramp::Move(db) => self.drive.iter_mut().zip(db).for_each(|(g, db)| *g = db_to_gain(*db)),
-        }
+        self.drive = block.ramp(P::Gain).gains(self.class);
         self.ceilings.copy_within(QUANTUM.., 0);
         let ceilings = &mut self.ceilings[QUANTUM..];
         match block.ramp(P::Ceiling) {
             Ramp::Hold(db) => ceilings.fill(ceiling(db)),
-            Ramp::Move(db) => ceilings.iter_mut().zip(db).for_each(|(c, db)| *c = ceiling(*db)),
+            ramp => {
+                let gains = ramp.gains(self.class);
+                ceilings.iter_mut().zip(gains).for_each(|(c, g)| *c = f32_below(g));
+            }
         }
     }
 
@@ -263,7 +270,8 @@ impl LimiterUnit {
         match release {
             Ramp::Hold(ms) if ms == self.release_ms => {}
             ramp => {
-                keep.iter_mut().enumerate().for_each(|(i, k)| *k = self.pole(ramp.at(i)));
+                keep.iter_mut().enumerate().for_each(|(i, k)| *k = self.octaves(ramp.at(i)));
+                quantum::exp2(self.class, &mut keep);
                 (self.release_ms, self.keep) = (ramp.last(), keep[QUANTUM - 1]);
             }
         }
@@ -289,12 +297,17 @@ impl LimiterUnit {
         }
     }
 
-    /// The pole of the release: what the boxes add to 63 % is taken out of the time stated.
+    /// The pole of the release.
     fn pole(&self, release_ms: f64) -> f64 {
+        exp2(self.octaves(release_ms))
+    }
+
+    /// Its base-2 logarithm: what the boxes add to 63 % is taken out of the time stated.
+    fn octaves(&self, release_ms: f64) -> f64 {
         let (mean, variance) = self.channels.first().map_or((0.0, 0.0), |c| c.boxes.moments());
         let stated = release_ms / 1000.0 * self.rate;
         let tau = stated - mean - 0.5 * variance / stated;
-        exp2(-std::f64::consts::LOG2_E / if tau > 1.0 { tau } else { 1.0 })
+        -std::f64::consts::LOG2_E / if tau > 1.0 { tau } else { 1.0 }
     }
 }
 

@@ -2,8 +2,9 @@
 //! A design with its states, and the channels, middles and sides that its bands work on. Audio thread.
 
 use super::design::{Design, PLACES, Route};
-use crate::dsp::svf::{self, Lanes, State};
-use crate::dsp::{Frames, QUANTUM};
+use crate::dsp::simd::Class;
+use crate::dsp::svf::{self, State};
+use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::units::Format;
 
 /// What one run of a section listens to and writes to.
@@ -48,8 +49,12 @@ impl Lane {
     }
 }
 
-/// The lanes of each route, by `Route as usize`. Never more than there are channels.
-pub(super) struct Routes([Vec<Lane>; 5]);
+/// The lanes of each route, by `Route as usize`, and what they are worked on with. Never more than there
+/// are channels; `Route::All` is every channel in order.
+pub(super) struct Routes {
+    lanes: [Vec<Lane>; 5],
+    class: Class,
+}
 
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 impl Routes {
@@ -59,17 +64,18 @@ impl Routes {
             (0..roles.len()).filter(|c| f(&roles[*c])).map(Lane::One).collect()
         };
         let pairs = format.layout.pairs();
-        Routes([
+        let lanes = [
             some(|_| true),
             some(|r| r.is_left()),
             some(|r| r.is_right()),
             pairs.iter().map(|p| Lane::Mid(p.0, p.1)).collect(),
             pairs.iter().map(|p| Lane::Side(p.0, p.1)).collect(),
-        ])
+        ];
+        Routes { lanes, class: Class::chosen() }
     }
 
     pub(super) fn of(&self, route: Route) -> &[Lane] {
-        &self.0[route as usize]
+        &self.lanes[route as usize]
     }
 }
 
@@ -86,7 +92,7 @@ impl Cascade {
     pub(super) fn run(&mut self, routes: &Routes, audio: &mut [Frames]) {
         let Some(d) = &self.design else { return };
         for g in d.groups() {
-            run(d, &d.places[g.from..g.to], routes.of(g.route), &mut self.states, audio);
+            run(d, &d.places[g.from..g.to], routes, g.route, &mut self.states, audio);
         }
     }
 
@@ -95,27 +101,33 @@ impl Cascade {
     }
 }
 
-/// Audio thread. Sections in series over the lanes, two lanes side by side.
-fn run(d: &Design, places: &[u8], lanes: &[Lane], states: &mut [[State; PLACES]], audio: &mut [Frames]) {
+/// Channels of middles and sides that are taken at once.
+const TOGETHER: usize = 8;
+
+/// Audio thread. Sections in series over the lanes of a route.
+fn run(
+    d: &Design,
+    places: &[u8],
+    routes: &Routes,
+    route: Route,
+    states: &mut [[State; PLACES]],
+    audio: &mut [Frames],
+) {
     if places.is_empty() {
         return;
     }
-    for (lanes, states) in lanes.chunks(2).zip(states.chunks_mut(2)) {
-        match (lanes, states) {
-            ([a, b], [s, t]) => {
-                let (x, y) = (a.read(audio), b.read(audio));
-                let mut buf: Lanes<2> = std::array::from_fn(|i| [x[i], y[i]]);
-                svf::cascade(&d.coefs, places, &mut [s, t], &mut buf);
-                a.write(audio, &std::array::from_fn(|i| buf[i][0]));
-                b.write(audio, &std::array::from_fn(|i| buf[i][1]));
-            }
-            ([a], [s, ..]) => {
-                let x = a.read(audio);
-                let mut buf: Lanes<1> = std::array::from_fn(|i| [x[i]]);
-                svf::cascade(&d.coefs, places, &mut [s], &mut buf);
-                a.write(audio, &std::array::from_fn(|i| buf[i][0]));
-            }
-            _ => {}
+    if route == Route::All {
+        return svf::cascade(routes.class, &d.coefs, places, states, audio);
+    }
+    for (lanes, states) in routes.of(route).chunks(TOGETHER).zip(states.chunks_mut(TOGETHER)) {
+        let mut work = [SILENCE; TOGETHER];
+        let work = &mut work[..lanes.len()];
+        for (x, lane) in work.iter_mut().zip(lanes) {
+            *x = lane.read(audio);
+        }
+        svf::cascade(routes.class, &d.coefs, places, states, work);
+        for (y, lane) in work.iter().zip(lanes) {
+            lane.write(audio, y);
         }
     }
 }
