@@ -8,6 +8,7 @@ mod docs;
 mod faults;
 mod files;
 mod grpc;
+mod hostile;
 mod jack;
 mod jackd;
 mod lathed;
@@ -15,8 +16,13 @@ mod layering;
 mod music;
 mod osc;
 mod osc_limits;
+mod parity;
 mod racks;
+mod readers;
+mod recalls;
+mod remote;
 mod rtsan;
+mod timing;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]
