@@ -324,7 +324,7 @@ fn thousands_of_changes_allocate_nothing_click_nowhere_and_end_where_they_should
     );
     assert!(done > count / 2 && installs > count / 40);
     assert!(20.0 * off.log10() < -180.0);
-    assert!(worst < -60.0, "{worst:.1} dBFS");
+    assert!(worst < -100.0, "{worst:.1} dBFS");
 }
 
 /// Not a test: the empty client to compare with, the daemon's ports and nothing between them.
@@ -493,7 +493,7 @@ fn thousands_of_changes_on_a_running_server_cost_no_glitch() {
         cpu = if most < cpu.0 { (most, mean) } else { cpu };
         println!(
             "round {round}: xruns {} beside {} of the empty client; callback at most {:.1} % of a period in \
-             any period, {:.1} % in the mean, looked at every {:.2} ms at least",
+             any period, {:.1} % in the mean, never looked away for more than {:.2} ms",
             run.ours.xruns,
             run.empty.xruns,
             100.0 * most / period,
@@ -519,7 +519,7 @@ fn thousands_of_changes_on_a_running_server_cost_no_glitch() {
                 "above 5 kHz {left:.1} dBFS at most, at {place}, peak {peak:.1} dBFS; the last second is \
                  {off:.1} dB from a render"
             );
-            assert!(left < -60.0, "{left:.1} dBFS at {place}");
+            assert!(left < -100.0, "{left:.1} dBFS at {place}");
             assert!(off < -120.0, "{off:.1} dB from a render of the same settings");
             quiet += 1;
         }
