@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lathe_core::analysis::meter::TapReadings;
 
-use crate::control::snapshots::Snapshots;
+use crate::control::snapshots::{SnapshotError, Snapshots};
 use crate::control::{Client, Handle};
 use crate::osc::ports;
-use crate::telemetry::{Feed, Frame, Telemetry, Want};
+use crate::osc::request::Code;
+use crate::telemetry::{Feed, Frame, Refused, Telemetry, Want};
 
 /// What OSC sends for silence and for a reading that is not there yet.
 const SILENCE: f64 = -200.0;
@@ -117,7 +118,8 @@ fn readings(r: &TapReadings, channels: &[&str]) -> Vec<(String, f64)> {
 impl ports::Meters for OscMeters {
     fn poll(&self, subscriber: u64, hz: f64, names: &[String]) -> Option<Vec<(String, f64)>> {
         let taps: BTreeSet<String> = names.iter().filter_map(|n| tap_of(n)).map(str::to_string).collect();
-        let hz = if hz > 0.0 { hz.clamp(1.0, 60.0) } else { SOMETIMES };
+        let asked = hz <= 0.0;
+        let hz = if asked { SOMETIMES } else { hz.clamp(1.0, 60.0) };
         let once = hz == SOMETIMES && taps.iter().all(|t| LISTED.contains(&t.as_str()));
         let subscriber = if once { ALWAYS } else { subscriber };
         let mut feeds = self.feeds();
@@ -133,13 +135,21 @@ impl ports::Meters for OscMeters {
         if fresh.is_some() {
             s.last = fresh;
         }
-        let Some(frame) = s.last.clone() else {
-            // A question gets an answer, also in the first moments.
-            return once.then(|| names.iter().map(|n| (n.clone(), SILENCE)).collect());
-        };
+        let last = s.last.clone();
         drop(feeds);
+        if last.is_none() && !asked {
+            return None;
+        }
         let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-        Some(self.values(&frame).into_iter().filter(|(n, _)| wanted.contains(n.as_str())).collect())
+        let mut values = last.map_or_else(Vec::new, |frame| self.values(&frame));
+        values.retain(|(name, _)| wanted.contains(name.as_str()));
+        if asked {
+            // A question gets an answer, also in the first moments and while nobody hears.
+            let known: BTreeSet<String> = values.iter().map(|(name, _)| name.clone()).collect();
+            let missing = names.iter().filter(|n| !known.contains(*n));
+            values.extend(missing.map(|n| (n.clone(), SILENCE)));
+        }
+        Some(values)
     }
 
     fn reset(&self) {
@@ -170,20 +180,32 @@ impl ports::Meters for OscMeters {
     fn drop_subscriber(&self, subscriber: u64) {
         self.feeds().remove(&subscriber);
     }
+
+    fn full(&self) -> Option<String> {
+        self.telemetry.is_full().then(|| Refused::Full.to_string())
+    }
 }
 
 /// The snapshot library with texts for errors.
 pub struct OscSnapshots(pub Arc<dyn Snapshots>);
 
+fn refusal(e: SnapshotError) -> ports::Refusal {
+    let code = match e {
+        SnapshotError::Values(_) => Code::Value,
+        _ => Code::Failed,
+    };
+    (code, e.to_string())
+}
+
 impl ports::Snapshots for OscSnapshots {
-    fn store(&self, name: &str, client: Client) -> Result<(), String> {
-        self.0.create(name, "", "", client).map(drop).map_err(|e| e.to_string())
+    fn store(&self, name: &str, client: Client) -> Result<(), ports::Refusal> {
+        self.0.create(name, "", "", client).map(drop).map_err(refusal)
     }
-    fn recall(&self, name: &str, seconds: f64, client: Client) -> Result<u64, String> {
-        self.0.recall(name, seconds, client).map_err(|e| e.to_string())
+    fn recall(&self, name: &str, seconds: f64, client: Client) -> Result<u64, ports::Refusal> {
+        self.0.recall(name, seconds, client).map_err(refusal)
     }
-    fn delete(&self, name: &str, client: Client) -> Result<(), String> {
-        self.0.delete(name, client).map_err(|e| e.to_string())
+    fn delete(&self, name: &str, client: Client) -> Result<(), ports::Refusal> {
+        self.0.delete(name, client).map_err(refusal)
     }
     fn list(&self) -> Vec<String> {
         self.0.list().into_iter().map(|s| s.name).collect()

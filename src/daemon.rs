@@ -2,7 +2,7 @@
 //! The daemon from start to end: start order, ready line, signals, reload, stop order. Main thread.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -66,7 +66,7 @@ pub struct Flags {
     /// Our name as a JACK client [default: lathe]
     #[arg(long, value_name = "NAME", value_parser = parse_client_name)]
     pub client_name: Option<String>,
-    /// Where OSC is heard, UDP; port 0 for a free one, `off` for none [default: 127.0.0.1:7700]
+    /// Where OSC is heard, UDP and TCP; port 0 for a free one, `off` for none [default: 127.0.0.1:7700]
     #[arg(long, value_name = "ADDR")]
     pub osc: Option<String>,
     /// Where gRPC is heard, TCP; port 0 for a free one, `off` for none [default: 127.0.0.1:7701]
@@ -257,8 +257,8 @@ impl Services {
     }
 }
 
-/// The socket for OSC; bound before anything runs, so that a taken address is told at once.
-fn bind_osc(flags: &Flags, settings: &Settings) -> Result<Option<UdpSocket>, Failure> {
+/// The sockets for OSC; bound before anything runs, so that a taken address is told at once.
+fn bind_osc(flags: &Flags, settings: &Settings) -> Result<Option<osc::Sockets>, Failure> {
     let mut wanted = settings.osc.clone();
     match flags.osc.as_deref() {
         Some("off") => return Ok(None),
@@ -348,7 +348,7 @@ fn start_grpc(
 }
 
 fn start_osc(
-    socket: UdpSocket,
+    sockets: osc::Sockets,
     settings: &Settings,
     host: &Handle,
     telemetry: &Telemetry,
@@ -363,7 +363,7 @@ fn start_osc(
     };
     let meters = Arc::new(OscMeters::new(host.clone(), telemetry.clone()));
     let snapshots = Arc::new(OscSnapshots(library.clone()));
-    osc::Server::start(socket, host.clone(), Some(meters), Some(snapshots), wanted)
+    osc::Server::start(sockets, host.clone(), Some(meters), Some(snapshots), wanted)
 }
 
 fn load_settings(flags: &Flags) -> Result<Settings, Failure> {

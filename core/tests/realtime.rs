@@ -90,8 +90,9 @@ fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
                 let point = [TapPoint::In, TapPoint::Out, TapPoint::slot_out("u")][r.below(3)];
                 let (tap, reader) = Tap::new(point, channels, 4096);
                 drop(reader);
+                let id = tap.id;
                 let _ = rig.link.send(Command::Arm(Box::new(tap)));
-                let _ = rig.link.send(Command::Disarm(point));
+                let _ = rig.link.send(Command::Disarm(id));
             }
             5 => {
                 let panic = &rig.link.status.panic;

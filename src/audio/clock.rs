@@ -84,6 +84,7 @@ fn run(
         let begin = Instant::now();
         seat.run(period, &mut ports);
         seat.load.note(begin.elapsed(), period, rate);
+        seat.load.began(begin);
         periods += 1;
         let due = start + after(periods * period as u64, rate);
         let now = Instant::now();

@@ -68,7 +68,9 @@ impl jack::ProcessHandler for Process {
         let begin = Instant::now();
         self.period(scope);
         let rate = self.shared.rate.load(Ordering::Relaxed);
-        self.shared.seat.load.note(begin.elapsed(), scope.n_frames() as usize, rate);
+        let load = &self.shared.seat.load;
+        load.note(begin.elapsed(), scope.n_frames() as usize, rate);
+        load.began(begin);
         Control::Continue
     }
 

@@ -124,6 +124,7 @@ impl Seat {
             seated.periods.set_period(frames);
         }
         let at = seated.periods.engine().frame();
+        self.load.enter(at);
         let done = catch_unwind(AssertUnwindSafe(|| seated.periods.run(frames, ports)));
         match done {
             Ok(()) => {

@@ -55,20 +55,27 @@ impl Audible {
     /// Time between two calls of [`poll`](Self::poll).
     pub const POLL: Duration = Duration::from_millis(2);
 
-    /// From now on; gives up after the longer of 250 ms and 4 periods.
-    pub fn new(host: &dyn Host, revision: u64) -> Self {
-        let audio = host.audio();
-        let periods = 4.0 * audio.period as f64 / f64::from(audio.rate.max(1));
-        let wait = if audio.rate == 0 { 0.25 } else { periods.clamp(0.25, 2.0) };
-        Audible { revision, until: Instant::now() + Duration::from_secs_f64(wait) }
+    /// Whoever asked is answered within half a second, whatever became of the server.
+    const WAIT: Duration = Duration::from_millis(420);
+
+    /// From now on.
+    pub fn new(revision: u64) -> Self {
+        Audible { revision, until: Instant::now() + Self::WAIT }
+    }
+
+    /// True once nobody is to be kept waiting any longer.
+    pub fn is_late(&self) -> bool {
+        Instant::now() >= self.until
     }
 
     /// `Some(true)`: it is in the sound that someone can hear. `Some(false)`: nobody can, or it took too long.
     pub fn poll(&self, host: &dyn Host) -> Option<bool> {
         let applied = host.control().is_applied(self.revision);
-        let late = Instant::now() >= self.until;
+        let late = self.is_late();
         match (applied, host.audio()) {
-            (true, audio) => Some(audio.audible && !audio.hung),
+            // Nothing is applied while the server hangs.
+            (_, audio) if audio.hung => Some(false),
+            (true, audio) => Some(audio.audible),
             (false, _) if late => Some(false),
             _ => None,
         }

@@ -3,12 +3,14 @@
 //!
 //! The disk has a lock of its own, so that a store never holds up a fader.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::change::{Client, Kind};
+use super::edit::EditError;
 use super::host::Handle;
-use crate::store::{self, Draft, Snapshot, SnapshotStore, StoreError, Summary, differences};
+use crate::store::{self, Draft, Snapshot, SnapshotStore, StoreError, Summary, Update, differences};
 
 /// Why a snapshot call came to nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -19,8 +21,14 @@ pub enum SnapshotError {
     Name(String),
     #[error("the snapshot belongs to another layout: {}", .0.join("; "))]
     Layout(Vec<String>),
+    /// Values that are not allowed; nothing was recalled.
+    #[error(transparent)]
+    Values(EditError),
     #[error("{0}")]
     Refused(String),
+    /// It is not the version that was expected.
+    #[error("{0}")]
+    Changed(String),
     #[error("{0}")]
     Store(String),
     #[error("snapshots need a state directory, and this daemon has none")]
@@ -42,7 +50,8 @@ pub trait Snapshots: Send + Sync {
     fn list(&self) -> Vec<Summary>;
     fn get(&self, name: &str) -> Result<Snapshot, SnapshotError>;
     fn delete(&self, name: &str, client: Client) -> Result<(), SnapshotError>;
-    fn rename(&self, name: &str, to: &str) -> Result<Snapshot, SnapshotError>;
+    /// Changes the name or the notes.
+    fn update(&self, name: &str, update: &Update, client: Client) -> Result<Snapshot, SnapshotError>;
     /// The name last stored or recalled.
     fn current(&self) -> Option<String>;
     /// True if the rack's values are others than this snapshot's.
@@ -53,15 +62,34 @@ pub trait Snapshots: Send + Sync {
 pub struct Library {
     host: Handle,
     store: Mutex<SnapshotStore>,
+    /// What questions are answered from, so that none waits for a disk.
+    shown: Mutex<Shown>,
+}
+
+/// What the store last said of itself.
+#[derive(Clone, Default)]
+struct Shown {
+    list: Vec<Summary>,
+    current: Option<String>,
+    /// The last snapshot whose values were compared with the rack's.
+    compared: Option<Arc<Snapshot>>,
 }
 
 impl Library {
     pub fn new(host: Handle, store: SnapshotStore) -> Self {
-        Library { host, store: Mutex::new(store) }
+        let library = Library { host, store: Mutex::new(store), shown: Mutex::default() };
+        drop(library.store());
+        library
     }
 
-    fn store(&self) -> MutexGuard<'_, SnapshotStore> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The store; what it says of itself is shown once it is given back.
+    fn store(&self) -> Store<'_> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        Store { store, shown: &self.shown }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, client: Client, kind: Kind) {
@@ -71,16 +99,47 @@ impl Library {
     fn refused(&self, e: StoreError) -> SnapshotError {
         match e {
             StoreError::Unknown(name) => {
-                let store = self.store();
-                let names = store.list().iter().map(|s| s.name.as_str());
+                let shown = self.shown();
+                let names = shown.list.iter().map(|s| s.name.as_str());
                 let hint = lathe_core::param::suggest(&name, names);
                 let hint = hint.map(|h| format!(" (did you mean \"{h}\"?)")).unwrap_or_default();
                 SnapshotError::NotFound { name, hint }
             }
             StoreError::Name(e) => SnapshotError::Name(e.to_string()),
             StoreError::Exists(_) => SnapshotError::Name(e.to_string()),
+            StoreError::Changed { .. } => SnapshotError::Changed(e.to_string()),
             e => SnapshotError::Store(e.to_string()),
         }
+    }
+}
+
+/// The store while somebody works on it.
+struct Store<'a> {
+    store: MutexGuard<'a, SnapshotStore>,
+    shown: &'a Mutex<Shown>,
+}
+
+impl Deref for Store<'_> {
+    type Target = SnapshotStore;
+    fn deref(&self) -> &SnapshotStore {
+        &self.store
+    }
+}
+
+impl DerefMut for Store<'_> {
+    fn deref_mut(&mut self) -> &mut SnapshotStore {
+        &mut self.store
+    }
+}
+
+impl Drop for Store<'_> {
+    fn drop(&mut self) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.list != self.store.list() {
+            shown.list = self.store.list().to_vec();
+            shown.compared = None;
+        }
+        shown.current = self.store.current().map(str::to_string);
     }
 }
 
@@ -111,7 +170,9 @@ impl Snapshots for Library {
             created_unix_ms: now_unix_ms(),
             ..draft
         };
-        let stored = self.store().store(draft).map_err(|e| self.refused(e))?;
+        let done = self.store().store(draft);
+        let stored = done.map_err(|e| self.refused(e))?;
+        self.shown().compared = Some(Arc::new(stored.clone()));
         self.tell(client, Kind::SnapshotStored(stored.name.clone()));
         Ok(stored)
     }
@@ -128,18 +189,22 @@ impl Snapshots for Library {
         }
         let revision = control
             .recall(&snapshot.values, morph_seconds, client, &format!("recall \"{name}\""))
-            .map_err(|e| SnapshotError::Refused(e.to_string()))?;
+            .map_err(|e| match e {
+                EditError::Items(_) => SnapshotError::Values(e),
+                e => SnapshotError::Refused(e.to_string()),
+            })?;
         control.tell(client, Kind::SnapshotRecalled(snapshot.name.clone()));
         drop(control);
         // Which one is current is a convenience: a disk that fails here takes nothing from the recall.
         if let Err(e) = self.store().set_current(Some(&snapshot.name)) {
             tracing::warn!("the current snapshot was not remembered: {e}");
         }
+        self.shown().compared = Some(Arc::new(snapshot));
         Ok(revision)
     }
 
     fn list(&self) -> Vec<Summary> {
-        self.store().list().to_vec()
+        self.shown().list.clone()
     }
 
     fn get(&self, name: &str) -> Result<Snapshot, SnapshotError> {
@@ -154,17 +219,21 @@ impl Snapshots for Library {
         Ok(())
     }
 
-    fn rename(&self, name: &str, to: &str) -> Result<Snapshot, SnapshotError> {
-        let done = self.store().rename(name, to);
-        done.map_err(|e| self.refused(e))
+    fn update(&self, name: &str, update: &Update, client: Client) -> Result<Snapshot, SnapshotError> {
+        let done = self.store().update(name, update);
+        let updated = done.map_err(|e| self.refused(e))?;
+        self.tell(client, Kind::SnapshotStored(updated.name.clone()));
+        Ok(updated)
     }
 
     fn current(&self) -> Option<String> {
-        self.store().current().map(str::to_string)
+        self.shown().current.clone()
     }
 
     fn is_changed(&self, name: &str) -> bool {
-        let Ok(snapshot) = self.get(name) else { return true };
+        let known = self.shown().compared.clone().filter(|s| s.name == name);
+        let Some(snapshot) = known.or_else(|| self.get(name).ok().map(Arc::new)) else { return true };
+        self.shown().compared = Some(snapshot.clone());
         let control = self.host.control();
         snapshot.values.iter().any(|(address, value)| control.get(address).map(|(_, v)| v) != Ok(*value))
     }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use lathe_core::engine::tap::Tap;
-use lathe_core::engine::{ChainSpec, Command, Status, TapPoint};
+use lathe_core::engine::tap::{Tap, TapId};
+use lathe_core::engine::{ChainSpec, Command, Status};
 
 use super::{Client, Control, Kind};
 
@@ -33,9 +33,9 @@ impl Control {
         })
     }
 
-    /// Takes one tap of this point from the engine; false if the way out is full.
-    pub fn disarm(&mut self, point: TapPoint) -> bool {
-        self.running.as_mut().is_none_or(|r| r.link.send(Command::Disarm(point)).is_ok())
+    /// Takes this tap from the engine; false if the way out is full.
+    pub fn disarm(&mut self, tap: TapId) -> bool {
+        self.running.as_mut().is_none_or(|r| r.link.send(Command::Disarm(tap)).is_ok())
     }
 
     /// Tells everyone that readings since the reset begin anew.

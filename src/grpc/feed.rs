@@ -5,16 +5,20 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::v1;
-use super::{Answers, Meters, answers, readings, refuse};
+use super::{Answers, Closing, Meters, answers, farewell, readings, refuse};
 use crate::control::Client;
 use crate::telemetry::{Feed, Frame, Refused, Telemetry, Want};
 
 impl Meters for Telemetry {
-    fn watch(&self, request: v1::WatchMetersRequest) -> Result<Answers<v1::WatchMetersResponse>, Status> {
+    fn watch(
+        &self,
+        request: v1::WatchMetersRequest,
+        closing: Closing,
+    ) -> Result<Answers<v1::WatchMetersResponse>, Status> {
         let want = Want { hz: request.hz, taps: request.taps, slots: !request.slots.is_empty() };
         let feed = self.subscribe(want).map_err(refused)?;
         let (to, from) = mpsc::channel(1);
-        tokio::spawn(pass_on(feed, request.slots, to));
+        tokio::spawn(pass_on(feed, request.slots, to, closing));
         Ok(answers(from))
     }
 
@@ -27,6 +31,7 @@ fn refused(e: Refused) -> Status {
     let field = match e {
         Refused::Rate(_) => "hz",
         Refused::Tap { .. } | Refused::TooMany(_) => "taps",
+        Refused::Full => return refuse::exhausted("meter subscribers", e),
     };
     refuse::field(field, e.to_string())
 }
@@ -36,14 +41,24 @@ async fn pass_on(
     mut feed: Feed,
     slots: Vec<String>,
     to: mpsc::Sender<Result<v1::WatchMetersResponse, Status>>,
+    mut closing: Closing,
 ) {
     loop {
-        let Ok(place) = to.reserve().await else { return };
+        let place = tokio::select! {
+            place = to.reserve() => place,
+            () = closing.wait() => return farewell(&to),
+        };
+        let Ok(place) = place else { return };
         let frame = tokio::select! {
             frame = feed.next() => frame,
             () = to.closed() => return,
+            () = closing.wait() => None,
         };
-        let Some(frame) = frame else { return };
+        // The telemetry ends with the daemon too.
+        let Some(frame) = frame else {
+            drop(place);
+            return farewell(&to);
+        };
         place.send(Ok(answer(&frame, &slots)));
     }
 }

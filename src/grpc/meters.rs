@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::v1::{self, meter_service_server::MeterService};
-use super::{Answers, Rooms, client, refuse};
+use super::{Answers, Closing, Rooms, client, refuse};
 use crate::control::Client;
 
 /// Readings per second if nothing is said.
@@ -15,7 +15,11 @@ const DEFAULT_HZ: f64 = 10.0;
 /// Where readings come from.
 pub trait Meters: Send + Sync + 'static {
     /// Readings as asked for, with defaults in place of what was not said; a slow reader of the stream gets the newest.
-    fn watch(&self, request: v1::WatchMetersRequest) -> Result<Answers<v1::WatchMetersResponse>, Status>;
+    fn watch(
+        &self,
+        request: v1::WatchMetersRequest,
+        closing: Closing,
+    ) -> Result<Answers<v1::WatchMetersResponse>, Status>;
     /// Begins a new measurement, for everyone.
     fn reset(&self, client: Client);
 }
@@ -48,7 +52,7 @@ impl MeterService for Watched {
         if request.taps.is_empty() {
             request.taps.push("out".into());
         }
-        Ok(Response::new(self.meters()?.watch(request)?))
+        Ok(Response::new(self.meters()?.watch(request, self.0.closing.clone())?))
     }
 
     async fn reset_meters(

@@ -69,7 +69,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 /// Waits until a revision is in the sound; false if nobody hears it, or it took too long.
 async fn audible(host: &crate::control::Handle, revision: u64) -> bool {
-    let audible = crate::control::Audible::new(&**host, revision);
+    let audible = crate::control::Audible::new(revision);
     loop {
         match audible.poll(&**host) {
             Some(heard) => return heard,
@@ -78,9 +78,20 @@ async fn audible(host: &crate::control::Handle, revision: u64) -> bool {
     }
 }
 
+/// Waits until the engine has gone on from a frame; false if nobody hears it, or it took too long.
+async fn runs_on(host: &crate::control::Handle, from: u64) -> bool {
+    let audible = crate::control::Audible::new(0);
+    let frame = || host.control().status().map_or(0, |s| s.frame.load(std::sync::atomic::Ordering::Relaxed));
+    while frame() == from && !audible.is_late() && !host.audio().hung {
+        tokio::time::sleep(crate::control::Audible::POLL).await;
+    }
+    let audio = host.audio();
+    frame() != from && audio.audible && !audio.hung
+}
+
 /// Ends the streams when the server stops.
 #[derive(Clone)]
-pub(crate) struct Closing(tokio::sync::watch::Receiver<bool>);
+pub struct Closing(tokio::sync::watch::Receiver<bool>);
 
 impl Closing {
     async fn wait(&mut self) {
@@ -97,8 +108,16 @@ async fn tell<T>(
 ) -> bool {
     tokio::select! {
         sent = to.send(Ok(answer)) => sent.is_ok(),
-        () = closing.wait() => false,
+        () = closing.wait() => {
+            farewell(to);
+            false
+        }
     }
+}
+
+/// The last of a stream when the server stops. A reader that is stuck gets none.
+fn farewell<T>(to: &tokio::sync::mpsc::Sender<Result<T, Status>>) {
+    let _ = to.try_send(Err(Status::unavailable("lathed is ending; connect again when it is back")));
 }
 
 /// What the receiving end of a channel is as a stream.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `RackService`: thin handlers over the one writer.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lathe_core::engine::response::{self, Feed, ResponseError};
@@ -186,15 +187,18 @@ impl RackService for Racks {
     async fn set_panic(&self, request: Request<v1::SetPanicRequest>) -> Answer<v1::SetPanicResponse> {
         let client = client(&request);
         let on = request.into_inner().panic;
-        let (revision, panic, engine) = self
+        let (revision, panic, frame) = self
             .locked(move |c| {
+                let frame = c.status().map(|s| s.frame.load(Relaxed));
                 c.set_panic(on, client);
-                Ok((c.revision(), c.panic(), c.status().is_some()))
+                Ok((c.revision(), c.panic(), frame))
             })
             .await?;
-        // In force at once, whatever else is on its way.
-        let audio = self.rooms.host.audio();
-        let audible = engine && audio.audible && !audio.hung;
+        // In force with the next frame, whatever else is on its way.
+        let audible = match frame {
+            Some(frame) => super::runs_on(&self.rooms.host, frame).await,
+            None => false,
+        };
         Ok(Response::new(v1::SetPanicResponse { revision, audible, panic }))
     }
 }
@@ -276,7 +280,7 @@ fn edit(control: &Control, request: &v1::SetValuesRequest, client: Client) -> Re
                     "no engine runs yet, so there is no clock",
                 ));
             };
-            let now = status.frame.load(std::sync::atomic::Ordering::Relaxed);
+            let now = status.frame.load(Relaxed);
             When::At(now + (seconds * f64::from(spec.sample_rate)) as u64)
         }
     };

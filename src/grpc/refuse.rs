@@ -170,7 +170,13 @@ pub fn snapshot(error: &SnapshotError) -> Status {
             }
             status(Code::FailedPrecondition, &error.to_string(), details)
         }
+        SnapshotError::Values(EditError::Items(items)) => {
+            let all = items.iter().map(|(_, address, e)| (format!("values[{address}]"), e.to_string()));
+            fields(Code::FailedPrecondition, "INVALID_VALUE", &error.to_string(), all)
+        }
+        SnapshotError::Values(e) => precondition("REFUSED", "rack", e),
         SnapshotError::Refused(why) => precondition("REFUSED", "rack", why),
+        SnapshotError::Changed(why) => status(Code::Aborted, why, details("CHANGED")),
         SnapshotError::Store(_) => status(Code::Unavailable, &error.to_string(), details("STORE")),
         SnapshotError::Disabled => precondition("DISABLED", "snapshots", error),
     }

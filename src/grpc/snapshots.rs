@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use super::v1::{self, snapshot_service_server::SnapshotService};
 use super::{Rooms, aside, audible, client, convert, refuse};
 use crate::control::{SnapshotError, Snapshots};
+use crate::store::Update;
 
 /// Snapshots of a page if nothing is said, and at most.
 const PAGE: usize = 100;
@@ -41,6 +42,18 @@ impl Stored {
             true => Ok(()),
             false => Err(Status::aborted(format!("etag is {now} by now; read it again and retry"))),
         }
+    }
+}
+
+/// Id and version that a tag stands for; none if it is empty.
+fn expected(etag: &str) -> Result<Option<(String, u32)>, Status> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    let parts = etag.rsplit_once('-').and_then(|(id, n)| Some((id.to_string(), n.parse().ok()?)));
+    match parts {
+        Some(parts) => Ok(Some(parts)),
+        None => Err(Status::aborted("this etag was never given; read the snapshot again and retry")),
     }
 }
 
@@ -102,16 +115,26 @@ impl SnapshotService for Stored {
         &self,
         request: Request<v1::UpdateSnapshotRequest>,
     ) -> Answer<v1::UpdateSnapshotResponse> {
+        let client = client(&request);
         let v1::UpdateSnapshotRequest { name, snapshot, update_mask, etag } = request.into_inner();
-        if let Some(path) = update_mask.iter().flat_map(|m| &m.paths).find(|p| *p != "name") {
-            return Err(refuse::field(
-                "update_mask",
-                format!("\"{path}\" cannot be changed; only \"name\" can"),
-            ));
+        let new = snapshot.ok_or_else(|| refuse::field("snapshot", "the new content is missing"))?;
+        // Without a mask everything that is given is taken, as is the custom.
+        let paths = update_mask.map_or_else(Vec::new, |m| m.paths);
+        let named = |path: &str| paths.iter().any(|p| p == path);
+        if let Some(path) = paths.iter().find(|p| !["name", "notes"].contains(&p.as_str())) {
+            let why = format!("\"{path}\" cannot be changed; \"name\" and \"notes\" can");
+            return Err(refuse::field("update_mask", why));
         }
-        let to = snapshot.ok_or_else(|| refuse::field("snapshot", "the new content is missing"))?.name;
-        self.check_tag(&name, &etag).await?;
-        let renamed = self.on_disk(move |s| s.rename(&name, &to)).await?;
+        let given = |path, content: String| match paths.is_empty() {
+            true => (!content.is_empty()).then_some(content),
+            false => named(path).then_some(content),
+        };
+        let expected = expected(&etag)?;
+        let update = Update { name: given("name", new.name), notes: given("notes", new.notes), expected };
+        if update.name.is_none() && update.notes.is_none() {
+            return Err(refuse::field("snapshot", "a new name or new notes are needed"));
+        }
+        let renamed = self.on_disk(move |s| s.update(&name, &update, client)).await?;
         Ok(Response::new(v1::UpdateSnapshotResponse { snapshot: Some(convert::snapshot(renamed)) }))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{broadcast, mpsc};
 use tonic::{Request, Response, Status};
 
 use super::v1::{self, system_service_server::SystemService};
-use super::{Answers, Rooms, answers, aside, client, convert, events, tell};
+use super::{Answers, Rooms, answers, aside, client, convert, events, farewell, tell};
 
 pub(super) struct Daemon {
     rooms: Rooms,
@@ -67,7 +67,7 @@ impl SystemService for Daemon {
                         None => return,
                     },
                     () = to.closed() => return,
-                    () = closing.wait() => return,
+                    () = closing.wait() => return farewell(&to),
                 };
             }
         });

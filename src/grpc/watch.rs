@@ -10,7 +10,7 @@ use std::time::Duration;
 use lathe_core::param::ParamSpec;
 use tokio::sync::mpsc;
 
-use super::{Answers, Closing, Rooms, answers, aside, convert, tell, v1};
+use super::{Answers, Closing, Rooms, answers, aside, convert, farewell, tell, v1};
 use crate::control::change::Receiver;
 use crate::control::{Change, Client, Control, Handle, Kind};
 
@@ -81,7 +81,10 @@ impl Watcher {
         tokio::select! {
             () = tokio::time::sleep(POLL) => true,
             () = self.to.closed() => false,
-            () = self.closing.wait() => false,
+            () = self.closing.wait() => {
+                farewell(&self.to);
+                false
+            }
         }
     }
 

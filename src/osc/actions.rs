@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 
 use super::clients::MAX_CLIENTS;
-use super::codec::{Arg, Message};
+use super::codec::{Arg, Booleans, Message};
 use super::desk::{Desk, current_message};
 use super::dispatch::Turn;
+use super::errands::{AT_ONCE, Errand, MAX_ERRANDS, Outcome, list_message};
 use super::feed::{Feed, MAX_GROUPS};
 use super::reply;
 use super::request::{Code, OscRequest, Subtree};
@@ -36,12 +37,24 @@ impl Desk {
                 format!("{MAX_CLIENTS} clients have subscribed already"),
             );
         }
+        if let Some(why) = self.meters.as_ref().and_then(|m| m.full()) {
+            return turn.refuse(address, Code::Failed, why);
+        }
         let to = SocketAddr::new(turn.from.ip(), port.unwrap_or(turn.from.port()));
-        let norm = source.norm;
+        let (norm, booleans) = (source.norm, source.booleans);
         let feed = source.feed.get_or_insert_with(|| Feed::new(to, turn.client.0, norm));
+        feed.booleans = booleans;
         feed.to = to;
         if !feed.subscribe(subtree, hz, turn.now) {
             turn.refuse(address, Code::Failed, format!("{MAX_GROUPS} subscriptions are the most"));
+        }
+    }
+
+    /// How switches are sent to this source from now on.
+    pub(super) fn booleans(&mut self, turn: &Turn, booleans: Booleans) {
+        if let Some(source) = self.sources.get(turn.from) {
+            source.booleans = booleans;
+            source.feed.iter_mut().for_each(|f| f.booleans = booleans);
         }
     }
 
@@ -70,8 +83,9 @@ impl Desk {
         if self.syncs.len() >= MAX_SYNCS {
             return turn.refuse(address, Code::Failed, format!("{MAX_SYNCS} wait already"));
         }
+        let waits = self.errands.as_ref().is_some_and(|e| e.waits(turn.from));
         let revision = self.host.control().revision();
-        self.syncs.push((turn.from, number, Audible::new(&*self.host, revision)));
+        self.syncs.push((turn.from, number, (!waits).then(|| Audible::new(revision))));
     }
 
     pub(super) fn status(&self, number: Option<i32>) -> Message {
@@ -135,27 +149,32 @@ impl Desk {
         }
     }
 
+    /// What changes snapshots, and what is asked after it, is done beside this thread.
     fn snapshot(&mut self, turn: &mut Turn, address: &str, request: OscRequest) {
-        let Some(snapshots) = self.snapshots.clone() else {
+        let (Some(snapshots), Some(errands)) = (self.snapshots.clone(), &mut self.errands) else {
             return turn.refuse(address, Code::Failed, "no snapshots are kept here");
         };
-        let client = turn.client;
-        let done = match request {
-            OscRequest::SnapshotStore { name } => snapshots.store(&name, client),
-            OscRequest::SnapshotRecall { name, seconds } => {
-                snapshots.recall(&name, seconds, client).map(drop)
+        match request {
+            OscRequest::SnapshotList if !errands.waits(turn.from) => {
+                return turn.answer(address, list_message(&*snapshots));
             }
-            OscRequest::SnapshotDelete { name } => snapshots.delete(&name, client),
-            OscRequest::SnapshotList => {
-                let names = snapshots.list();
-                return turn.answer(address, reply::snapshot_list(names.iter().map(String::as_str)));
+            OscRequest::SnapshotCurrent if !errands.waits(turn.from) => {
+                return turn.answer(address, current_message(&*snapshots));
             }
-            OscRequest::SnapshotCurrent => return turn.answer(address, current_message(&*snapshots)),
-            _ => return,
-        };
-        match done {
-            Ok(()) => self.tell_all(&current_message(&*snapshots), None),
-            Err(e) => turn.refuse(address, Code::Failed, e),
+            _ => {}
+        }
+        let (from, client, idle) = (turn.from, turn.client, errands.is_idle());
+        if !errands.send(Errand { from, client, address: address.to_string(), request }) {
+            turn.refuse(address, Code::Failed, format!("{MAX_ERRANDS} snapshots wait for the disk already"));
+            return;
+        }
+        // Only the first is waited for, so that a slow disk costs this once.
+        let done = if idle { errands.next(AT_ONCE) } else { None };
+        match done.map(|d| d.came) {
+            Some(Ok(Outcome::TellAll(current))) => self.tell_all(&current, None),
+            Some(Ok(Outcome::Answer(answer))) => turn.answer(address, answer),
+            Some(Err(refused)) => turn.errors.push(refused),
+            None => {}
         }
     }
 }

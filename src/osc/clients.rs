@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::codec::Booleans;
 use super::feed::Feed;
 use super::policy::{Bucket, Ledger, Role, Standing};
 use crate::control::Client;
@@ -32,6 +33,8 @@ pub struct Source {
     pub answers: Bucket,
     /// It has used `/norm`.
     pub norm: bool,
+    /// How it wants switches.
+    pub booleans: Booleans,
     pub feed: Option<Feed>,
 }
 
@@ -71,10 +74,15 @@ impl Sources {
                 errors: Bucket::new(200.0, 50.0, now),
                 answers: Bucket::new(4e6, 1e6, now),
                 norm: false,
+                booleans: Booleans::default(),
                 feed: None,
             }
         });
         (source, forgotten)
+    }
+
+    pub fn forget(&mut self, from: SocketAddr) -> Option<Source> {
+        self.map.remove(&from)
     }
 
     pub fn get(&mut self, from: SocketAddr) -> Option<&mut Source> {

@@ -6,10 +6,11 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::clients::{FIRST_TARGET, Sources};
-use super::codec::{Arg, Message};
+use super::codec::{Arg, Booleans, Message};
+use super::errands::{Done, Errands, Outcome};
 use super::feed::{Feed, Forms};
 use super::frames::FrameClock;
 use super::outbox::datagrams;
@@ -19,6 +20,7 @@ use super::reply;
 use super::request::{Form, control_address};
 use super::server::OscSettings;
 use super::stats::{Log, Loss, Stats};
+use super::streams::Streams;
 use crate::control::change::Receiver;
 use crate::control::{Audible, Change, Client, Handle, Kind};
 
@@ -37,15 +39,21 @@ pub(super) struct Own {
 /// The way out.
 pub(super) struct Out {
     pub socket: UdpSocket,
+    pub streams: Streams,
     pub stats: Arc<Stats>,
     pub log: Log,
 }
 
 impl Out {
     /// Sends; what an address may not have, or the network does not take, is counted.
-    pub fn send(&mut self, to: SocketAddr, ledger: &mut Ledger, messages: &[Message]) {
-        for datagram in datagrams(messages) {
-            if ledger.may_send(datagram.len()) && self.socket.send_to(&datagram, to).is_ok() {
+    pub fn send(&mut self, to: SocketAddr, ledger: &mut Ledger, messages: &[Message], booleans: Booleans) {
+        for datagram in datagrams(messages, booleans) {
+            let Out { socket, streams, .. } = self;
+            let mut send = || match streams.send(to, &datagram) {
+                Some(taken) => taken,
+                None => socket.send_to(&datagram, to).is_ok(),
+            };
+            if ledger.may_send(datagram.len()) && send() {
                 self.stats.count_sent();
             } else {
                 self.log.dropped(&self.stats, Loss::Unsent, 1, || to.to_string());
@@ -63,7 +71,9 @@ pub(super) struct Desk {
     pub sources: Sources,
     pub targets: Vec<Feed>,
     pub own: VecDeque<Own>,
-    pub syncs: Vec<(SocketAddr, i32, Audible)>,
+    /// Those without an [`Audible`] wait for the snapshots of their source first.
+    pub syncs: Vec<(SocketAddr, i32, Option<Audible>)>,
+    pub errands: Option<Errands>,
     pub clock: FrameClock,
     pub nonces: Nonces,
     pub start: Instant,
@@ -77,7 +87,7 @@ impl Desk {
         meters: Option<Arc<dyn Meters>>,
         snapshots: Option<Arc<dyn Snapshots>>,
         settings: OscSettings,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
         let start = Instant::now();
         let target = |(n, t): (usize, &super::server::Target)| {
             let mut feed = Feed::new(t.addr, FIRST_TARGET + n as u64, false);
@@ -86,7 +96,8 @@ impl Desk {
         };
         let targets = settings.targets.iter().enumerate().map(target).collect();
         let receiver = host.control().subscribe();
-        Desk {
+        let errands = snapshots.clone().map(Errands::start).transpose()?;
+        Ok(Desk {
             host,
             meters,
             snapshots,
@@ -96,11 +107,12 @@ impl Desk {
             targets,
             own: VecDeque::new(),
             syncs: Vec::new(),
+            errands,
             clock: FrameClock::default(),
             nonces: Nonces::default(),
             start,
             out,
-        }
+        })
     }
 
     /// Everything that is due.
@@ -110,21 +122,68 @@ impl Desk {
             feed.end(meters.as_deref());
         }
         self.out.stats.set_clients(self.sources.listeners());
+        self.take_errands_home(now);
         self.hear_changes();
         self.tell(now);
         self.answer_syncs();
     }
 
+    /// Answers those whose snapshots are done.
+    fn take_errands_home(&mut self, now: Instant) {
+        while let Some(Done { from, came }) = self.errands.as_mut().and_then(|e| e.next(Duration::ZERO)) {
+            let answer = match came {
+                Ok(Outcome::TellAll(current)) => {
+                    self.tell_all(&current, None);
+                    continue;
+                }
+                Ok(Outcome::Answer(answer)) => answer,
+                Err(refused) => {
+                    let Out { stats, log, .. } = &mut self.out;
+                    log.dropped(stats, Loss::Refused, 1, || format!("{from}: {refused}"));
+                    let may = self.sources.get(from).is_some_and(|s| s.errors.take(1.0, now));
+                    if !may {
+                        continue;
+                    }
+                    reply::error(&refused)
+                }
+            };
+            if let Some(source) = self.sources.get(from) {
+                self.out.send(from, &mut source.ledger, &[answer], source.booleans);
+            }
+        }
+    }
+
+    /// Forgets those whose connections are over.
+    pub fn leave_streams(&mut self) {
+        for from in self.out.streams.sweep() {
+            let Some(source) = self.sources.forget(from) else { continue };
+            if let Some(feed) = &source.feed {
+                feed.end(self.meters.as_deref());
+            }
+            if let Some(meters) = &self.meters {
+                meters.drop_subscriber(super::dispatch::asker(source.client));
+            }
+        }
+    }
+
     /// True if something may be due soon.
     pub fn is_busy(&self) -> bool {
-        !self.targets.is_empty() || !self.syncs.is_empty() || self.sources.listeners() > 0
+        let errands = self.errands.as_ref().is_some_and(|e| !e.is_idle());
+        errands || !self.targets.is_empty() || !self.syncs.is_empty() || self.sources.listeners() > 0
     }
 
     /// Takes a reading of the sample clock.
     pub fn observe(&mut self, now: Instant) {
+        let audio = self.host.audio();
+        let began = self.host.load().and_then(|l| l.last_period());
         let control = self.host.control();
         let (Some(status), Some(spec)) = (control.status(), control.spec()) else { return };
-        self.clock.observe(now, Arc::as_ptr(status).addr(), status.frame.load(Relaxed), spec.sample_rate);
+        // A host that does not say when its periods begin has one period counted as soon as it begins.
+        let counted = || (status.frame.load(Relaxed).saturating_sub(audio.period as u64), now);
+        let (frame, at) = began.unwrap_or_else(counted);
+        // A glitch has lost time: what was read before it is no longer so.
+        let engine = (Arc::as_ptr(status).addr(), audio.xruns);
+        self.clock.observe(at, engine, frame, spec.sample_rate);
     }
 
     /// Marks what has changed for everyone who is to know.
@@ -178,11 +237,11 @@ impl Desk {
         let messages = std::slice::from_ref(message);
         for (client, ledger, feed) in self.sources.feeds() {
             if Some(client) != but && feed.covers(&message.address) {
-                self.out.send(feed.to, ledger, messages);
+                self.out.send(feed.to, ledger, messages, feed.booleans);
             }
         }
         for feed in &self.targets {
-            self.out.send(feed.to, &mut Ledger::new(true), messages);
+            self.out.send(feed.to, &mut Ledger::new(true), messages, feed.booleans);
         }
     }
 
@@ -206,18 +265,22 @@ impl Desk {
             if let Some(meters) = meters.as_deref() {
                 messages.extend(feed.readings(meters, now));
             }
-            out.send(feed.to, ledger, &messages);
+            out.send(feed.to, ledger, &messages, feed.booleans);
         };
         sources.feeds().for_each(|(_, ledger, feed)| one(ledger, feed));
         targets.iter_mut().for_each(|feed| one(&mut Ledger::new(true), feed));
     }
 
     fn answer_syncs(&mut self) {
-        let Desk { host, syncs, sources, out, .. } = self;
-        syncs.retain(|(to, number, audible)| {
+        let Desk { host, syncs, sources, out, errands, .. } = self;
+        syncs.retain_mut(|(to, number, audible)| {
+            if audible.is_none() && errands.as_ref().is_some_and(|e| e.waits(*to)) {
+                return true;
+            }
+            let audible = audible.get_or_insert_with(|| Audible::new(host.control().revision()));
             let Some(audible) = audible.poll(&**host) else { return true };
             if let Some(source) = sources.get(*to) {
-                out.send(*to, &mut source.ledger, &[reply::synced(*number, audible)]);
+                out.send(*to, &mut source.ledger, &[reply::synced(*number, audible)], source.booleans);
             }
             false
         });

@@ -145,6 +145,7 @@ impl Desk {
             }
             OscRequest::Xremote => self.subscribe(turn, address, None, 20, None),
             OscRequest::Unsubscribe => self.unsubscribe(turn),
+            OscRequest::Booleans(booleans) => self.booleans(turn, booleans),
             OscRequest::Status(n) => {
                 let status = self.status(n);
                 turn.answer(address, status);
@@ -172,13 +173,14 @@ impl Desk {
         }
         let may = |e: &&Refused| source.errors.take(1.0, turn.now) || e.address == "#bundle";
         let errors: Vec<Message> = turn.errors.iter().filter(may).map(reply::error).collect();
-        let bytes: usize = datagrams(&turn.answers).iter().map(Vec::len).sum();
+        let booleans = source.booleans;
+        let bytes: usize = datagrams(&turn.answers, booleans).iter().map(Vec::len).sum();
         if source.answers.take(bytes as f64, turn.now) {
-            out.send(turn.from, &mut source.ledger, &turn.answers);
+            out.send(turn.from, &mut source.ledger, &turn.answers, booleans);
         } else {
             out.log.dropped(&out.stats, Loss::Unsent, 1, || format!("{}: too many answers", turn.from));
         }
-        out.send(turn.from, &mut source.ledger, &errors);
+        out.send(turn.from, &mut source.ledger, &errors, booleans);
     }
 }
 

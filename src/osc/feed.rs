@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::codec::Message;
+use super::codec::{Booleans, Message};
 use super::matcher::Budget;
 use super::ports::{Meters, is_usual};
 use super::reply;
@@ -14,6 +14,8 @@ use super::request::{Form, Subtree, control_address, meter_address};
 
 /// Shortest time between two values of one control.
 const EVERY: Duration = Duration::from_nanos(33_333_334);
+/// Time to the next look for readings that were not there yet.
+const SOON: Duration = Duration::from_millis(2);
 /// Shortest time between two full states.
 const STATE_EVERY: Duration = Duration::from_millis(250);
 /// Most subtrees of one receiver.
@@ -65,6 +67,8 @@ pub struct Feed {
     pub to: SocketAddr,
     /// It speaks `/norm`, so it is told in it.
     pub norm: bool,
+    /// How it wants switches.
+    pub booleans: Booleans,
     id: u64,
     groups: Vec<Group>,
     covered: HashMap<String, bool>,
@@ -80,6 +84,7 @@ impl Feed {
         Feed {
             to,
             norm,
+            booleans: Booleans::default(),
             id,
             groups: Vec::new(),
             covered: HashMap::new(),
@@ -197,18 +202,23 @@ impl Feed {
         let mut out = Vec::new();
         for group in self.groups.iter_mut().filter(|g| now >= g.due) {
             let every = Duration::from_secs_f64(1.0 / f64::from(group.hz.max(1)));
-            // Late once is not twice in a row afterwards.
-            group.due = (group.due + every).max(now);
             let mut budget = Budget::PACKET;
             let wanted = |name: &String| match &group.subtree {
                 None => is_usual(name),
                 Some(s) => s.covers(&meter_address(name), &mut budget).unwrap_or(false),
             };
             let names: Vec<String> = meters.names().into_iter().filter(wanted).collect();
-            if names.is_empty() {
+            let new = match names.is_empty() {
+                true => Some(Vec::new()),
+                false => meters.poll(group.subscriber, f64::from(group.hz), &names),
+            };
+            let Some(new) = new else {
+                // It comes in a moment: an interval that was missed by a hair is not waited for again.
+                group.due = now + SOON;
                 continue;
-            }
-            let new = meters.poll(group.subscriber, f64::from(group.hz), &names).unwrap_or_default();
+            };
+            // Late once is not twice in a row afterwards.
+            group.due = (group.due + every).max(now);
             out.extend(new.iter().map(|(name, value)| reply::reading(name, Some(*value))));
         }
         out

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which frame of the engine a moment is: the sample clock against the monotonic one.
 //!
-//! The engine's count advances by whole periods, so a reading is up to one period old. The readings of the
-//! last seconds are kept, and the one that is ahead of all others was taken right after its period.
+//! The audio thread says with which frame each period began, and when. A period may begin late and never
+//! early, so the readings of the last second are kept, and the one that is ahead of all others counts.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long readings count; drift between the clocks stays below a fifth of a millisecond in it.
-const WINDOW: Duration = Duration::from_secs(2);
+/// How long readings count: long enough for one that was taken right after its period, short enough to
+/// forget time that a server lost without telling. Drift between the clocks stays below 0.1 ms in it.
+const WINDOW: Duration = Duration::from_secs(1);
 /// A driver that is later than this, in seconds, beyond its period has lost the time for good.
 const STALL: f64 = 0.02;
 /// Most readings kept.
@@ -17,14 +18,15 @@ const KEPT: usize = 1024;
 /// The relation of both clocks, for one engine.
 #[derive(Default)]
 pub struct FrameClock {
-    engine: usize,
+    engine: (usize, u64),
     rate: f64,
     readings: VecDeque<(Instant, u64)>,
 }
 
 impl FrameClock {
-    /// Takes a reading: engine `engine` (any number of its own) had done `frame` frames at `now`.
-    pub fn observe(&mut self, now: Instant, engine: usize, frame: u64, rate: u32) {
+    /// Takes a reading: engine `engine` (any number of its own, another after time was lost) came to
+    /// `frame` at `now`.
+    pub fn observe(&mut self, now: Instant, engine: (usize, u64), frame: u64, rate: u32) {
         let back = self.readings.back().is_some_and(|r| r.1 > frame);
         if engine != self.engine || f64::from(rate) != self.rate || back {
             *self = FrameClock { engine, rate: f64::from(rate), readings: VecDeque::new() };
@@ -69,8 +71,11 @@ mod tests {
                 // Looked at every 3 to 7 ms, as the server does.
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 t += 0.003 + 0.004 * ((seed >> 40) as f64 / f64::from(1 << 24));
-                let done = (t * f64::from(rate)) as u64 / period * period;
-                clock.observe(start + Duration::from_secs_f64(t), 1, done, rate);
+                // The period under way began up to 2 ms late.
+                let late = 0.002 * ((seed >> 20 & 0xffff) as f64 / 65_536.0);
+                let frame = (t * f64::from(rate)) as u64 / period * period;
+                let began = frame as f64 / f64::from(rate) + late;
+                clock.observe(start + Duration::from_secs_f64(began), (1, 0), frame, rate);
             }
             let tag = t + 0.7;
             let frame = clock.at(start + Duration::from_secs_f64(tag)).unwrap();
@@ -85,12 +90,12 @@ mod tests {
         let mut clock = FrameClock::default();
         let now = Instant::now();
         assert_eq!(clock.at(now), None);
-        clock.observe(now, 1, 96_000, 48_000);
-        clock.observe(now, 2, 480, 48_000);
+        clock.observe(now, (1, 0), 96_000, 48_000);
+        clock.observe(now, (2, 0), 480, 48_000);
         assert_eq!(clock.at(now + Duration::from_millis(10)), Some(960));
         // The same engine after a stall of half a second.
         let then = now + Duration::from_millis(500);
-        clock.observe(then, 2, 960, 48_000);
+        clock.observe(then, (2, 0), 960, 48_000);
         assert_eq!(clock.at(then + Duration::from_millis(10)), Some(1440));
     }
 }

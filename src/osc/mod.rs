@@ -15,9 +15,11 @@
 //! | `desk` | what the thread holds, and what it does between packets |
 //! | `queue` | packets that wait, a line for every source |
 //! | `dispatch`, `edits`, `actions` | one packet: order and answers; values; the rest |
+//! | `errands` | what waits for a disk, on a thread of its own |
 //! | `clients`, `feed` | who sends; what one receiver is told |
 //! | `frames` | which frame of the engine a moment is |
 //! | `outbox` | messages to datagrams |
+//! | `streams` | TCP connections and their framings |
 //! | [`stats`] | counters, and the log's measure |
 
 mod actions;
@@ -26,6 +28,7 @@ pub mod codec;
 mod desk;
 mod dispatch;
 mod edits;
+mod errands;
 pub mod error;
 mod feed;
 mod frames;
@@ -39,6 +42,7 @@ pub mod reply;
 pub mod request;
 pub mod server;
 pub mod stats;
+mod streams;
 pub mod time;
 
 #[cfg(test)]
@@ -48,4 +52,4 @@ pub use codec::{Arg, Booleans, Message, Packet, decode, encode, encode_bundle};
 pub use error::{OscError, escaped};
 pub use matcher::{Pattern, PatternError};
 pub use request::{OscRequest, Refused, Select, Subtree, Value, requests};
-pub use server::{BindError, OscSettings, Server, Target, bind};
+pub use server::{BindError, OscSettings, Server, Sockets, Target, bind};

@@ -9,8 +9,8 @@ pub const MAX_DATAGRAM: usize = 1_400;
 const HEAD: usize = 16;
 
 /// The datagrams that carry these messages, in order.
-pub fn datagrams(messages: &[Message]) -> Vec<Vec<u8>> {
-    let encoded: Vec<Vec<u8>> = messages.iter().map(|m| encode(m, Booleans::Integers)).collect();
+pub fn datagrams(messages: &[Message], booleans: Booleans) -> Vec<Vec<u8>> {
+    let encoded: Vec<Vec<u8>> = messages.iter().map(|m| encode(m, booleans)).collect();
     let (mut out, mut from) = (Vec::new(), 0);
     while from < encoded.len() {
         let mut bytes = HEAD;
@@ -45,11 +45,11 @@ mod tests {
     fn what_is_packed_is_unpacked_in_order() {
         let messages: Vec<Message> =
             (0..300).map(|n| Message::new(format!("/rack/slot/p{n}"), vec![Arg::Int(n)])).collect();
-        let packed = datagrams(&messages);
+        let packed = datagrams(&messages, Booleans::Integers);
         assert!(packed.len() < 10 && packed.iter().all(|d| d.len() <= MAX_DATAGRAM));
         let back: Vec<Message> = packed.iter().flat_map(|d| decode(d).unwrap().messages).collect();
         assert_eq!(back, messages);
-        assert_eq!(datagrams(&messages[..1]), [encode(&messages[0], Booleans::Integers)]);
-        assert!(datagrams(&[]).is_empty());
+        assert_eq!(datagrams(&messages[..1], Booleans::Integers), [encode(&messages[0], Booleans::Integers)]);
+        assert!(datagrams(&[], Booleans::Integers).is_empty());
     }
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the server needs of other rooms, as it sees them: the readings and the snapshots.
 
+use super::request::Code;
 use crate::control::Client;
+
+/// What kind of refusal it is, and a text for the person who asked.
+pub type Refusal = (Code, String);
 
 /// The readings.
 pub trait Meters: Send + Sync {
@@ -14,14 +18,18 @@ pub trait Meters: Send + Sync {
     fn names(&self) -> Vec<String>;
     /// This subscriber will not ask again.
     fn drop_subscriber(&self, subscriber: u64);
+    /// Why nobody else can subscribe, while that is so.
+    fn full(&self) -> Option<String> {
+        None
+    }
 }
 
-/// The snapshots. An error is a text for the person who asked.
+/// The snapshots. What changes something may wait for a disk; questions do not.
 pub trait Snapshots: Send + Sync {
-    fn store(&self, name: &str, client: Client) -> Result<(), String>;
+    fn store(&self, name: &str, client: Client) -> Result<(), Refusal>;
     /// The revision that holds it, or the first of a morph.
-    fn recall(&self, name: &str, seconds: f64, client: Client) -> Result<u64, String>;
-    fn delete(&self, name: &str, client: Client) -> Result<(), String>;
+    fn recall(&self, name: &str, seconds: f64, client: Client) -> Result<u64, Refusal>;
+    fn delete(&self, name: &str, client: Client) -> Result<(), Refusal>;
     fn list(&self) -> Vec<String>;
     /// The one recalled or stored last, and whether the rack was changed since.
     fn current(&self) -> Option<(String, bool)>;

@@ -10,7 +10,7 @@ mod command;
 mod select;
 mod value;
 
-use super::codec::Message;
+use super::codec::{Booleans, Message};
 use super::error::escaped;
 use super::matcher::{MAX_PATTERN, Pattern};
 use args::Args;
@@ -43,6 +43,8 @@ pub enum OscRequest {
     },
     Unsubscribe,
     Xremote,
+    /// How switches are answered and fed back.
+    Booleans(Booleans),
     SnapshotStore {
         name: String,
     },

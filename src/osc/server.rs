@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The server: one thread and one UDP socket. It takes all that has come, serves the sources in turn, and
+//! The server: one thread, a UDP socket and TCP on the same number. It takes all that has come, serves the sources in turn, and
 //! in between tells what has changed.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use super::ports::{Meters, Snapshots};
 use super::precheck::MAX_PACKET;
 use super::queue::Queue;
 use super::stats::{Log, Loss, Stats};
+use super::streams::Streams;
 use crate::control::Handle;
 
 /// Longest work on packets before changes are told.
@@ -67,18 +68,43 @@ pub enum BindError {
     Failed(SocketAddr, io::Error),
 }
 
-/// The socket. An address that others can reach needs an allow-list.
+/// UDP and TCP on one number.
+#[derive(Debug)]
+pub struct Sockets {
+    pub udp: UdpSocket,
+    pub tcp: TcpListener,
+}
+
+impl Sockets {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.udp.local_addr()
+    }
+}
+
+/// Free numbers that are tried until one is free for both.
+const ATTEMPTS: usize = 16;
+
+/// The sockets. An address that others can reach needs an allow-list.
 ///
 /// # Errors
 /// As [`BindError`] says; the caller chooses the exit code.
-pub fn bind(addr: SocketAddr, allow: &[Allow]) -> Result<UdpSocket, BindError> {
+pub fn bind(addr: SocketAddr, allow: &[Allow]) -> Result<Sockets, BindError> {
     if !addr.ip().to_canonical().is_loopback() && allow.is_empty() {
         return Err(BindError::Exposed(addr));
     }
-    UdpSocket::bind(addr).map_err(|e| match e.kind() {
+    let failed = |e: io::Error| match e.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken(addr),
         _ => BindError::Failed(addr, e),
-    })
+    };
+    let mut attempts = if addr.port() == 0 { ATTEMPTS } else { 1 };
+    loop {
+        let udp = UdpSocket::bind(addr).map_err(failed)?;
+        match TcpListener::bind(udp.local_addr().map_err(failed)?) {
+            Ok(tcp) => return Ok(Sockets { udp, tcp }),
+            Err(e) if attempts == 1 => return Err(failed(e)),
+            Err(_) => attempts -= 1,
+        }
+    }
 }
 
 /// The running server; it ends with [`stop`](Server::stop) or when dropped.
@@ -91,21 +117,23 @@ pub struct Server {
 
 impl Server {
     pub fn start(
-        socket: UdpSocket,
+        sockets: Sockets,
         host: Handle,
         meters: Option<Arc<dyn Meters>>,
         snapshots: Option<Arc<dyn Snapshots>>,
         settings: OscSettings,
     ) -> io::Result<Server> {
+        let Sockets { udp: socket, tcp } = sockets;
         socket.set_nonblocking(true)?;
+        let streams = Streams::new(tcp)?;
         let address = socket.local_addr()?;
         // More is better, and less is no reason not to start.
         let forced = sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER);
         let _ = forced.or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER));
         let stats = Arc::new(Stats::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let out = Out { socket, stats: stats.clone(), log: Log::default() };
-        let desk = Desk::new(out, host, meters, snapshots, settings);
+        let out = Out { socket, streams, stats: stats.clone(), log: Log::default() };
+        let desk = Desk::new(out, host, meters, snapshots, settings)?;
         let body = Body { desk, queue: Queue::default(), buffer: vec![0; MAX_PACKET + 1], address, tick: 0 };
         let stopped = stop.clone();
         let thread = std::thread::Builder::new().name("osc".into()).spawn(move || body.run(&stopped))?;
@@ -160,6 +188,7 @@ impl Body {
             self.wait();
             self.desk.observe(Instant::now());
             self.receive(SHARE);
+            self.receive_streams();
             let begin = Instant::now();
             while begin.elapsed() < SHARE
                 && let Some((from, packet)) = self.queue.pop()
@@ -182,7 +211,9 @@ impl Body {
         let spread = i64::from(self.tick >> 16) * 1000 / 65_536;
         let micros = if self.desk.is_busy() { 2_000 + 3 * spread } else { 20_000 + 20 * spread };
         let timeout = Timespec { tv_sec: 0, tv_nsec: micros * 1000 };
-        let mut fds = [PollFd::new(&self.desk.out.socket, PollFlags::IN)];
+        let Out { socket, streams, .. } = &self.desk.out;
+        let mut fds = vec![PollFd::new(socket, PollFlags::IN)];
+        fds.extend(streams.poll_fds());
         // An interruption is a wait that was short.
         let _ = poll(&mut fds, Some(&timeout));
     }
@@ -208,14 +239,28 @@ impl Body {
         }
     }
 
+    /// The same from connections, and an end to those that are over.
+    fn receive_streams(&mut self) {
+        for (from, packet) in self.desk.out.streams.receive() {
+            if self.admit(from, packet.len()) {
+                let lost = self.queue.push(from, &packet);
+                let Out { stats, log, .. } = &mut self.desk.out;
+                log.dropped(stats, Loss::Full, lost, || from.to_string());
+            }
+        }
+        self.desk.leave_streams();
+    }
+
     fn admit(&mut self, from: SocketAddr, length: usize) -> bool {
         let now = Instant::now();
         let Desk { sources, settings, out, meters, .. } = &mut self.desk;
         out.stats.count_received();
-        let Some(standing) = standing(from.ip(), &settings.allow) else {
+        let Some(mut standing) = standing(from.ip(), &settings.allow) else {
             out.log.dropped(&out.stats, Loss::Stranger, 1, || from.to_string());
             return false;
         };
+        // Nobody answers a handshake from an address that is not its own.
+        standing.proved |= out.streams.has(from);
         let (source, forgotten) = sources.hear(from, standing, now);
         source.heard = now;
         source.ledger.received(length);

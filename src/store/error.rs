@@ -28,6 +28,8 @@ pub enum StoreError {
     UnknownVersion { name: String, version: u32 },
     #[error("there is already a snapshot \"{0}\"")]
     Exists(String),
+    #[error("snapshot \"{name}\" is another one by now, version {version} of {id}; read it again and retry")]
+    Changed { name: String, id: String, version: u32 },
     #[error("there are already {0} snapshots, which is the most: delete some first")]
     Full(usize),
     #[error("{file} is refused: {reason}")]

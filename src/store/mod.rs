@@ -45,4 +45,4 @@ pub use last_state::{LastState, LastStateStore, rack_hash};
 pub use merge::{Origin, Restored, restore};
 pub use name::{MAX_NAME, NameError, check_name};
 pub use snapshot::{Draft, Snapshot, layout_hash, sound_revisions};
-pub use snapshots::{MAX_SNAPSHOTS, MAX_VERSIONS, SnapshotStore, Summary};
+pub use snapshots::{MAX_SNAPSHOTS, MAX_VERSIONS, SnapshotStore, Summary, Update};

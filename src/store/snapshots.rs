@@ -68,6 +68,15 @@ impl Summary {
     }
 }
 
+/// What is to change about a snapshot; `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    pub name: Option<String>,
+    pub notes: Option<String>,
+    /// Id and version that it must have now.
+    pub expected: Option<(String, u32)>,
+}
+
 /// The snapshots of one directory, whose lock the caller holds.
 pub struct SnapshotStore {
     disk: Arc<dyn Disk>,
@@ -211,16 +220,31 @@ impl SnapshotStore {
         Ok(snapshot)
     }
 
-    /// Gives a snapshot another name; its versions stay with it.
+    /// Changes what is said of a snapshot, as a new version of it; its earlier versions stay with it.
     ///
     /// # Errors
-    /// Nothing was changed; also if the new name is taken.
-    pub fn rename(&mut self, name: &str, to: &str) -> Result<Snapshot, StoreError> {
-        let (at, to) = (self.find(name)?, check_name(to)?);
-        if self.entries.iter().enumerate().any(|(i, e)| i != at && e.name == to) {
-            return Err(StoreError::Exists(to.to_string()));
+    /// Nothing was changed: also if it is no longer the version that was expected, or the new name is taken.
+    pub fn update(&mut self, name: &str, update: &Update) -> Result<Snapshot, StoreError> {
+        let at = self.find(name)?;
+        let now = (self.entries[at].id.clone(), self.entries[at].version);
+        if update.expected.as_ref().is_some_and(|expected| *expected != now) {
+            return Err(StoreError::Changed {
+                name: self.entries[at].name.clone(),
+                id: now.0,
+                version: now.1,
+            });
         }
-        let draft = Draft { name: to.to_string(), ..self.get(name)?.into_draft() };
+        let mut draft = self.get(name)?.into_draft();
+        if let Some(to) = &update.name {
+            let to = check_name(to)?;
+            if self.entries.iter().enumerate().any(|(i, e)| i != at && e.name == to) {
+                return Err(StoreError::Exists(to.to_string()));
+            }
+            draft.name = to.to_string();
+        }
+        if let Some(notes) = &update.notes {
+            draft.notes.clone_from(notes);
+        }
         let sequence = self.sequence + 1;
         if self.current.as_ref() != Some(&self.entries[at].id) {
             // Ahead of the new version, which would be taken for the current one.

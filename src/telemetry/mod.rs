@@ -40,6 +40,8 @@ pub use frame::{Frame, Load};
 const POLL: Duration = Duration::from_millis(5);
 /// Most taps open at once; the engine has a few more, for others.
 pub const MAX_TAPS: usize = 48;
+/// Most subscribers at once, of all transports together.
+pub const MAX_SUBSCRIBERS: usize = 256;
 /// Frames a second.
 pub const RATES: std::ops::RangeInclusive<f64> = 1.0..=60.0;
 
@@ -63,6 +65,8 @@ pub enum Refused {
     Tap { name: String, hint: String },
     #[error("{0} taps would be open at once: at most {MAX_TAPS}")]
     TooMany(usize),
+    #[error("{MAX_SUBSCRIBERS} subscribers read meters already, which is the most")]
+    Full,
 }
 
 /// Between the thread and those who ask.
@@ -141,7 +145,11 @@ impl Telemetry {
         want.taps.retain(|name| seen.insert(name.clone()));
         check_names(&self.host.control(), &want.taps)?;
         let mut posts = self.shared.posts();
-        let live = posts.iter().filter(|p| !p.is_gone());
+        posts.retain(|p| !p.is_gone());
+        if posts.len() >= MAX_SUBSCRIBERS {
+            return Err(Refused::Full);
+        }
+        let live = posts.iter();
         let open: BTreeSet<&String> = live.flat_map(|p| &p.want.taps).chain(&want.taps).collect();
         if open.len() > MAX_TAPS {
             return Err(Refused::TooMany(open.len()));
@@ -149,6 +157,11 @@ impl Telemetry {
         let post = feed::Post::new(want);
         posts.push(post.clone());
         Ok(Feed::new(post))
+    }
+
+    /// True while nobody else can subscribe.
+    pub fn is_full(&self) -> bool {
+        self.shared.posts().iter().filter(|p| !p.is_gone()).count() >= MAX_SUBSCRIBERS
     }
 
     /// All readings since the reset begin anew, for everyone.

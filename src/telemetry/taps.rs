@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use lathe_core::analysis::TapMeter;
 use lathe_core::dsp::QUANTUM;
-use lathe_core::engine::tap::Tap;
+use lathe_core::engine::tap::{Tap, TapId};
 use lathe_core::engine::{ChainSpec, TapPoint, TapReader};
 use lathe_core::units::Layout;
 
@@ -15,7 +15,7 @@ const SECONDS: usize = 2;
 /// One tap with its meter.
 pub(super) struct OpenTap {
     pub name: String,
-    pub point: TapPoint,
+    pub id: TapId,
     pub layout: Layout,
     pub rate: u32,
     pub meter: TapMeter,
@@ -52,7 +52,7 @@ impl OpenTap {
         let (tap, reader) = Tap::new(point, layout.len(), rate as usize * SECONDS);
         OpenTap {
             name: name.into(),
-            point,
+            id: tap.id,
             meter: TapMeter::new(rate, &layout),
             layout,
             rate,

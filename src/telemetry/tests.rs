@@ -87,6 +87,26 @@ fn taps_are_shared_and_freed() {
 }
 
 #[test]
+fn of_two_taps_on_one_point_each_can_be_taken_away() {
+    use lathe_core::engine::TapPoint;
+    use lathe_core::engine::tap::Tap;
+    let mut rig = Rig::new();
+    let (first, mut one) = Tap::new(TapPoint::Out, 2, 4096);
+    let (second, mut two) = Tap::new(TapPoint::Out, 2, 4096);
+    let second_id = second.id;
+    assert_ne!(first.id, second_id);
+    for tap in [first, second] {
+        assert!(rig.host.control().arm(Box::new(tap)).is_ok());
+    }
+    rig.quanta(4);
+    let drained = |r: &mut lathe_core::engine::TapReader| std::iter::from_fn(|| r.read()).count();
+    assert_eq!((drained(&mut one), drained(&mut two)), (4, 4));
+    assert!(rig.host.control().disarm(second_id));
+    rig.quanta(4);
+    assert_eq!((drained(&mut one), drained(&mut two), rig.armed()), (4, 0, 1));
+}
+
+#[test]
 fn another_engine_is_followed() {
     let mut rig = Rig::new();
     let mut feed = rig.feed(10.0, &["in", "lim/out"]);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use lathe_core::engine::TapPoint;
+use lathe_core::engine::tap::TapId;
 
 use super::frame::Load;
 use super::reduction::Reductions;
@@ -28,7 +28,7 @@ pub(super) struct Worker {
     sound: Option<Sound>,
     taps: Vec<OpenTap>,
     /// Taps of this engine to be disarmed.
-    leaving: Vec<TapPoint>,
+    leaving: Vec<TapId>,
     /// Taps lost with their engine, and since when.
     lost: Vec<(String, Instant)>,
     reductions: Reductions,
@@ -114,7 +114,7 @@ impl Worker {
             if !keep {
                 subscribers.iter_mut().for_each(|s| s.keep(tap, true));
                 if tap.outward.is_none() {
-                    leaving.push(tap.point);
+                    leaving.push(tap.id);
                 }
             }
             keep
@@ -156,9 +156,9 @@ impl Worker {
         if !control.status().is_some_and(|s| Arc::ptr_eq(s, &sound.status)) {
             return;
         }
-        while let Some(point) = self.leaving.pop() {
-            if !control.disarm(point) {
-                self.leaving.push(point);
+        while let Some(id) = self.leaving.pop() {
+            if !control.disarm(id) {
+                self.leaving.push(id);
                 return;
             }
         }
@@ -210,7 +210,7 @@ impl Worker {
 /// However the thread ends, nobody waits for it, and the engine keeps no tap of ours.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.leaving.extend(self.taps.drain(..).filter(|t| t.outward.is_none()).map(|t| t.point));
+        self.leaving.extend(self.taps.drain(..).filter(|t| t.outward.is_none()).map(|t| t.id));
         self.send();
         self.subscribers.iter().for_each(|s| s.post.end());
         self.shared.posts().iter().for_each(|p| p.end());

@@ -33,6 +33,8 @@ struct Job {
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Facts {
+    start: u32,
+    cycles: Vec<(i64, i64)>,
     latency: (u32, u32),
     xruns: u64,
     gaps: u64,
@@ -42,6 +44,13 @@ struct Facts {
 pub struct Recording {
     /// Latency from the player's port to the recorder's, as JACK reports it.
     pub reported: (u32, u32),
+    /// JACK's frame time of the first frame played.
+    pub start: u32,
+    /// The first frame of each cycle, counted from the first frame played, and when it began by JACK's
+    /// clock, in nanoseconds since 1970.
+    pub cycles: Vec<(i64, i64)>,
+    /// Glitches that JACK told of.
+    pub xruns: u64,
     /// True if JACK told of an xrun, or cycle times jumped.
     pub disturbed: bool,
     pub audio: Vec<Vec<f32>>,
@@ -101,9 +110,28 @@ impl Clients {
             serde_json::from_slice(&std::fs::read(self.dir.path().join("facts")).unwrap()).unwrap();
         Recording {
             reported: facts.latency,
+            start: facts.start,
+            cycles: facts.cycles,
+            xruns: facts.xruns,
             disturbed: facts.xruns > 0 || facts.gaps > 0,
             audio: read_audio(&self.dir.path().join("output"), self.channels),
         }
+    }
+}
+
+impl Recording {
+    /// When JACK came to this sample, in nanoseconds since 1970; `None` if JACK had lost time in so many
+    /// seconds before it.
+    pub fn time_of(&self, sample: usize, quiet: f64, rate: u32) -> Option<i64> {
+        let sample = sample as i64;
+        let here = self.cycles.iter().rposition(|(frame, _)| *frame <= sample)?;
+        let (frame, ns) = self.cycles[here];
+        let frames = |n: i64| n * 1_000_000_000 / i64::from(rate);
+        let since = ns - (quiet * 1e9) as i64;
+        let before = self.cycles[..=here].windows(2).filter(|w| w[1].1 >= since);
+        let steady = |w: &[(i64, i64)]| (w[1].1 - w[0].1 - frames(w[1].0 - w[0].0)).abs() < 300_000;
+        let same = |w: &[(i64, i64)]| w[1].0 - w[0].0 == self.cycles[1].0 - self.cycles[0].0;
+        before.clone().all(|w| steady(w) && same(w)).then(|| ns + frames(sample - frame))
     }
 }
 
@@ -168,10 +196,14 @@ impl jack::ProcessHandler for Player {
     }
 }
 
+/// Channels, and the first frame and the microsecond of each cycle.
+type Recorded = (Vec<Vec<f32>>, Vec<(i64, i64)>);
+
 struct Recorder {
     ports: Vec<Port<AudioIn>>,
     output: Vec<Vec<f32>>,
-    done: std::sync::mpsc::Sender<Vec<Vec<f32>>>,
+    cycles: Vec<(i64, i64)>,
+    done: std::sync::mpsc::Sender<Recorded>,
     shared: Arc<Shared>,
 }
 
@@ -183,6 +215,11 @@ impl jack::ProcessHandler for Recorder {
             return Control::Continue;
         }
         let first = scope.last_frame_time().wrapping_sub((start - 1) as u32) as i32;
+        if let Ok(times) = scope.cycle_times()
+            && self.cycles.len() < self.cycles.capacity()
+        {
+            self.cycles.push((i64::from(first), times.current_usecs as i64));
+        }
         for (port, output) in self.ports.iter().zip(&mut self.output) {
             for (i, x) in port.as_slice(scope).iter().enumerate() {
                 let at = i64::from(first) + i as i64;
@@ -194,7 +231,7 @@ impl jack::ProcessHandler for Recorder {
         let end = (i64::from(first) + i64::from(scope.n_frames())).max(0) as usize;
         self.shared.recorded.store(end, Release);
         if end >= frames {
-            let _ = self.done.send(std::mem::take(&mut self.output));
+            let _ = self.done.send((std::mem::take(&mut self.output), std::mem::take(&mut self.cycles)));
         }
         Control::Continue
     }
@@ -232,6 +269,7 @@ fn helper() {
     let recorder = Recorder {
         ports: names.iter().map(|n| record.register_port(n, AudioIn::default()).unwrap()).collect(),
         output: vec![vec![0.0; job.record_frames]; channels],
+        cycles: Vec::with_capacity(job.record_frames / 16 + 64),
         done: sent,
         shared: shared.clone(),
     };
@@ -251,8 +289,15 @@ fn helper() {
         std::thread::sleep(Duration::from_millis(1));
     }
     std::fs::write(job.dir.join("started"), "").unwrap();
-    let output = done.recv_timeout(Duration::from_secs(150)).expect("a recording");
+    let start = (shared.start.load(Acquire) - 1) as u32;
+    // JACK counts microseconds from a moment of its own.
+    let unix_ns = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
+    let zero_ns = unix_ns - 1000 * play.as_client().time() as i64;
+    let (output, cycles) = done.recv_timeout(Duration::from_secs(150)).expect("a recording");
+    let cycles = cycles.into_iter().map(|(frame, us)| (frame, zero_ns + 1000 * us)).collect();
     let facts = Facts {
+        start,
+        cycles,
         latency: latency(&starts, &ends),
         xruns: shared.xruns.load(Acquire),
         gaps: shared.gaps.load(Acquire),

@@ -48,8 +48,8 @@ impl Name {
 pub struct Jackd {
     name: Name,
     child: Option<Child>,
-    /// Two cores: one server at a time keeps xruns rare.
-    _alone: MutexGuard<'static, ()>,
+    /// Two cores: one server at a time keeps xruns rare. `None`: it runs beside another one of the same test.
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl Jackd {
@@ -63,7 +63,14 @@ impl Jackd {
     pub fn none() -> Jackd {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Jackd { name: Name::take(), child: None, _alone: alone }
+        Jackd { name: Name::take(), child: None, _alone: Some(alone) }
+    }
+
+    /// A second server at once, to compare with.
+    pub fn beside(_: &Jackd, rate: u32, period: u32) -> Jackd {
+        let mut server = Jackd { name: Name::take(), child: None, _alone: None };
+        server.run(rate, period);
+        server
     }
 
     pub fn name(&self) -> &str {

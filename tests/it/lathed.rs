@@ -127,6 +127,10 @@ impl Lathed {
         })
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Xruns that the daemon has logged.
     pub fn xruns(&self) -> usize {
         self.log().iter().filter(|l| l.contains("xruns")).count()

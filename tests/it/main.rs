@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod foreign;
 mod grpc;
+mod hostile;
 mod jack;
 mod jackd;
 mod lathed;
@@ -18,10 +19,15 @@ mod metrics;
 mod music;
 mod osc;
 mod osc_limits;
+mod parity;
 mod racks;
+mod readers;
+mod recalls;
+mod remote;
 mod rtsan;
 mod settings;
 mod systemd;
+mod timing;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]

@@ -10,7 +10,8 @@ use lathe_core::rack::plan::{RackPlan, SlotPlan};
 use lathe_core::units::{self, Layout};
 use lathed::audio::supervisor::{Backend, Supervisor};
 use lathed::control::{Client, Control};
-use lathed::osc::ports::{Meters, Snapshots};
+use lathed::osc::ports::{Meters, Refusal, Snapshots};
+use lathed::osc::request::Code;
 use lathed::osc::{Arg, Booleans, Message, OscSettings, Server, bind, decode, encode, encode_bundle};
 
 use super::jackd::wait_for;
@@ -56,14 +57,14 @@ impl Fake {
 }
 
 impl Snapshots for Fake {
-    fn store(&self, name: &str, _: Client) -> Result<(), String> {
+    fn store(&self, name: &str, _: Client) -> Result<(), Refusal> {
         self.names.lock().unwrap().push(name.into());
         Ok(())
     }
-    fn recall(&self, name: &str, _: f64, _: Client) -> Result<u64, String> {
-        Err(format!("there is no snapshot \"{name}\""))
+    fn recall(&self, name: &str, _: f64, _: Client) -> Result<u64, Refusal> {
+        Err((Code::Failed, format!("there is no snapshot \"{name}\"")))
     }
-    fn delete(&self, _: &str, _: Client) -> Result<(), String> {
+    fn delete(&self, _: &str, _: Client) -> Result<(), Refusal> {
         Ok(())
     }
     fn list(&self) -> Vec<String> {
@@ -76,6 +77,16 @@ impl Snapshots for Fake {
 
 impl Rig {
     pub fn start(settings: OscSettings) -> Rig {
+        let meters = Arc::new(Fake::default());
+        Rig::made(settings, meters.clone(), meters)
+    }
+
+    /// With these snapshots.
+    pub fn with(settings: OscSettings, snapshots: Arc<dyn Snapshots>) -> Rig {
+        Rig::made(settings, Arc::default(), snapshots)
+    }
+
+    fn made(settings: OscSettings, meters: Arc<Fake>, snapshots: Arc<dyn Snapshots>) -> Rig {
         let mut plan = RackPlan::empty(Layout::named("stereo").unwrap());
         let slot = |id: &str, unit| SlotPlan::unit(id, units::find(unit).unwrap());
         plan.slots = vec![slot("gain", "gain"), slot("eq", "equalizer")];
@@ -83,15 +94,9 @@ impl Rig {
         let supervisor = Supervisor::start(Control::new(plan), backend).unwrap();
         supervisor.wait_ready();
         let socket = bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
-        let meters = Arc::new(Fake::default());
-        let server = Server::start(
-            socket,
-            supervisor.shared.clone(),
-            Some(meters.clone()),
-            Some(meters.clone()),
-            settings,
-        )
-        .unwrap();
+        let server =
+            Server::start(socket, supervisor.shared.clone(), Some(meters.clone()), Some(snapshots), settings)
+                .unwrap();
         Rig { supervisor, server, meters }
     }
 
@@ -162,6 +167,21 @@ impl Peer {
             }
         }
         panic!("no pong; {out:?}");
+    }
+
+    /// The arguments of the next message with this address; what comes before it is dropped.
+    pub fn until(&self, address: &str, patience: Duration) -> Vec<Arg> {
+        let (end, mut buffer) = (Instant::now() + patience, [0; 65_536]);
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) {
+            self.socket.set_read_timeout(Some(left)).unwrap();
+            if let Ok((n, _)) = self.socket.recv_from(&mut buffer) {
+                let messages = decode(&buffer[..n]).unwrap().messages;
+                if let Some(m) = messages.into_iter().find(|m| m.address == address) {
+                    return m.args;
+                }
+            }
+        }
+        panic!("no {address} within {patience:?}");
     }
 
     /// What one message is answered with.

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lathed::osc::policy::{Allow, Ledger, Nonces, Role, standing};
+use lathed::osc::ports::Refusal;
+use lathed::osc::request::Code;
 use lathed::osc::stats::Loss;
 use lathed::osc::{Arg, BindError, Booleans, OscSettings, Target, bind, encode, encode_bundle};
 
@@ -276,4 +278,229 @@ fn who_has_not_proved_its_address_gets_no_more_than_it_sent() {
     let nonce = nonces.of(a, 100);
     assert!(nonces.accepts(a, 100, nonce) && nonces.accepts(a, 170, nonce));
     assert!(!nonces.accepts(a, 300, nonce) && !nonces.accepts(b, 100, nonce));
+}
+
+#[test]
+fn switches_come_as_tags_to_who_asks_for_them() {
+    let rig = Rig::start(OscSettings::default());
+    let (a, b) = (rig.peer(), rig.peer());
+    // Taken in every form, from everyone.
+    for (given, on) in [
+        (Arg::Bool(true), 1.0),
+        (Arg::Bool(false), 0.0),
+        (Arg::Int(1), 1.0),
+        (Arg::Float(0.0), 0.0),
+        (Arg::Bool(true), 1.0),
+    ] {
+        assert_eq!(a.ask("/rack/gain/polarity", &[given]), []);
+        assert_eq!(rig.value("gain/polarity"), on);
+    }
+    let asked = |p: &super::osc::Peer| p.ask("/rack/gain/polarity", &[])[0].args.clone();
+    assert_eq!(asked(&a), [Arg::Int(1)]);
+    assert_eq!(a.ask("/booleans", &[text("tags")]), []);
+    assert_eq!((asked(&a), asked(&b)), (vec![Arg::Bool(true)], vec![Arg::Int(1)]));
+    a.listen("/rack/gain/polarity");
+    b.send("/rack/gain/polarity", &[Arg::Bool(false)]);
+    let plain = |all: Vec<lathed::osc::Message>| -> Vec<Arg> {
+        all.into_iter().filter(|m| m.address == "/rack/gain/polarity").flat_map(|m| m.args).collect()
+    };
+    assert_eq!(plain(a.all(Duration::from_millis(150))), [Arg::Bool(false)]);
+    assert_eq!(a.ask("/booleans", &[text("integers")]), []);
+    b.send("/rack/gain/polarity", &[Arg::Bool(true)]);
+    assert_eq!(plain(a.all(Duration::from_millis(150))), [Arg::Int(1)]);
+    let refused = a.ask("/booleans", &[Arg::Int(1)]);
+    assert!(matches!(&refused[..], [m] if m.address == "/error" && m.args[1] == text("arguments")));
+    rig.end();
+}
+
+/// Snapshots on a disk that takes its time.
+struct Slow(std::sync::Mutex<Vec<String>>);
+
+const SLOW: Duration = Duration::from_millis(400);
+
+impl lathed::osc::ports::Snapshots for Slow {
+    fn store(&self, name: &str, _: lathed::control::Client) -> Result<(), Refusal> {
+        std::thread::sleep(SLOW);
+        self.0.lock().unwrap().push(name.into());
+        Ok(())
+    }
+    fn recall(&self, _: &str, _: f64, _: lathed::control::Client) -> Result<u64, Refusal> {
+        std::thread::sleep(SLOW);
+        Err((Code::Value, "not allowed".into()))
+    }
+    fn delete(&self, _: &str, _: lathed::control::Client) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn list(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+    fn current(&self) -> Option<(String, bool)> {
+        self.0.lock().unwrap().last().map(|n| (n.clone(), false))
+    }
+}
+
+#[test]
+fn a_slow_disk_keeps_nobody_waiting() {
+    let rig = Rig::with(OscSettings::default(), std::sync::Arc::new(Slow(Default::default())));
+    let (a, b) = (rig.peer(), rig.peer());
+    b.listen("/snapshot");
+    let begun = Instant::now();
+    a.send("/snapshot/store", &[text("Verse")]);
+    a.send("/snapshot/list", &[]);
+    a.send("/snapshot/recall", &[text("Verse")]);
+    a.send("/sync", &[Arg::Int(5)]);
+    let mut worst = Duration::ZERO;
+    let mut came = Vec::new();
+    while begun.elapsed() < SLOW / 2 {
+        for peer in [&a, &b] {
+            let asked = Instant::now();
+            came.extend(peer.until_pong());
+            worst = worst.max(asked.elapsed());
+        }
+    }
+    println!("pings beside a store of {SLOW:?}: {worst:?} at most");
+    assert!(worst < SLOW / 4 && came.is_empty(), "{worst:?} {came:?}");
+    let told = a.all(3 * SLOW - begun.elapsed());
+    let addresses: Vec<&str> = told.iter().map(|m| m.address.as_str()).collect();
+    assert_eq!(addresses, ["/snapshot/list", "/error", "/synced"], "in order, and the sync after all of it");
+    assert_eq!(told[0].args, [text("Verse")]);
+    assert_eq!(told[1].args, [text("/snapshot/recall"), text("value"), text("not allowed")]);
+    assert!(
+        b.all(Duration::from_millis(50))
+            .contains(&message("/snapshot/current", &[text("Verse"), Arg::Int(0)]))
+    );
+    // As many as may wait, then a refusal.
+    for n in 0..80 {
+        a.send("/snapshot/store", &[text(&format!("{n}"))]);
+    }
+    let refused = a.until_pong();
+    assert!((10..=16).contains(&refused.len()), "{}", refused.len());
+    assert!(matches!(&refused[0].args[2], Arg::Str(t) if t.contains("64 snapshots wait")), "{refused:?}");
+    std::mem::forget(rig); // 64 slow stores are not waited for
+}
+
+/// A client on TCP, with the framing it begins with.
+struct Wire {
+    tcp: std::net::TcpStream,
+    slip: bool,
+}
+
+impl Wire {
+    fn to(rig: &Rig, slip: bool) -> Wire {
+        let tcp = std::net::TcpStream::connect(rig.server.address()).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        Wire { tcp, slip }
+    }
+
+    fn send(&mut self, packet: &[u8]) {
+        use std::io::Write as _;
+        let framed = match self.slip {
+            false => [&(packet.len() as u32).to_be_bytes(), packet].concat(),
+            true => {
+                let escape = |b: &u8| match *b {
+                    0xc0 => vec![0xdb, 0xdc],
+                    0xdb => vec![0xdb, 0xdd],
+                    b => vec![b],
+                };
+                [vec![0xc0], packet.iter().flat_map(escape).collect(), vec![0xc0]].concat()
+            }
+        };
+        self.tcp.write_all(&framed).unwrap();
+    }
+
+    fn message(&mut self, address: &str, args: &[Arg]) {
+        self.send(&encode(&message(address, args), Booleans::Tags));
+    }
+
+    /// The next packet.
+    fn next(&mut self) -> Vec<lathed::osc::Message> {
+        use std::io::Read as _;
+        let mut one = || {
+            let mut b = [0];
+            self.tcp.read_exact(&mut b).unwrap();
+            b[0]
+        };
+        let mut packet = Vec::new();
+        if self.slip {
+            assert_eq!(one(), 0xc0);
+            loop {
+                match one() {
+                    0xc0 => break,
+                    0xdb => packet.push(if one() == 0xdc { 0xc0 } else { 0xdb }),
+                    b => packet.push(b),
+                }
+            }
+        } else {
+            let length = u32::from_be_bytes([one(), one(), one(), one()]);
+            packet.extend((0..length).map(|_| one()));
+        }
+        lathed::osc::decode(&packet).unwrap().messages
+    }
+}
+
+#[test]
+fn tcp_takes_both_framings_on_the_same_number() {
+    let rig = Rig::start(OscSettings::default());
+    let udp = rig.peer();
+    for slip in [false, true] {
+        let mut wire = Wire::to(&rig, slip);
+        wire.message("/rack/gain/trim", &[Arg::Float(-7.0)]);
+        wire.message("/rack/gain/trim", &[]);
+        assert_eq!(wire.next(), [message("/rack/gain/trim", &[Arg::Float(-7.0)])], "SLIP: {slip}");
+        wire.message("/ping", &[Arg::Int(0xc0db)]);
+        assert_eq!(wire.next(), [message("/pong", &[Arg::Int(0xc0db)])]);
+        wire.message("/rack/gain/trim", &[Arg::Float(700.0)]);
+        assert!(matches!(&wire.next()[..], [m] if m.address == "/error"));
+        wire.message("/subscribe", &[text("/rack/gain/polarity")]);
+        wire.next();
+        udp.send("/rack/gain/polarity", &[Arg::Bool(!slip)]);
+        assert_eq!(wire.next()[0], message("/rack/gain/polarity", &[Arg::Int(i32::from(!slip))]));
+        assert_eq!(rig.server.stats().clients(), 1);
+        drop(wire);
+        super::jackd::wait_for("its subscription to end", Duration::from_secs(2), || {
+            (rig.server.stats().clients() == 0).then_some(())
+        });
+    }
+    rig.end();
+}
+
+#[test]
+fn tcp_clients_are_bounded_and_who_does_not_read_or_speak_osc_is_let_go() {
+    use std::io::{Read as _, Write as _};
+    let rig = Rig::start(OscSettings::default());
+    let closed = |tcp: &mut std::net::TcpStream| {
+        tcp.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let mut rest = Vec::new();
+        // Closed, or reset with something of ours unread.
+        let end = tcp.read_to_end(&mut rest);
+        end.is_ok() || end.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset)
+    };
+    let mut web = std::net::TcpStream::connect(rig.server.address()).unwrap();
+    web.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert!(closed(&mut web), "a browser is let go");
+    // Who asks for everything and reads nothing.
+    let mut stuck = Wire::to(&rig, false);
+    stuck.tcp.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let question = encode(&message("/rack//*", &[]), Booleans::Tags);
+    let framed = [&(question.len() as u32).to_be_bytes()[..], &question].concat();
+    let (peer, begun, mut worst) = (rig.peer(), Instant::now(), Duration::ZERO);
+    let mut sent = 0;
+    while stuck.tcp.write_all(&framed).is_ok() && begun.elapsed() < Duration::from_secs(20) {
+        sent += 1;
+        if sent % 50 == 0 {
+            let asked = Instant::now();
+            peer.until_pong();
+            worst = worst.max(asked.elapsed());
+        }
+    }
+    println!("let go after {sent} questions in {:?}; others waited {worst:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20) && worst < Duration::from_millis(500));
+    let mut wires: Vec<Wire> = (0..32).map(|_| Wire::to(&rig, true)).collect();
+    for (n, wire) in wires.iter_mut().enumerate() {
+        wire.message("/ping", &[Arg::Int(n as i32)]);
+        assert_eq!(wire.next(), [message("/pong", &[Arg::Int(n as i32)])]);
+    }
+    let mut more = std::net::TcpStream::connect(rig.server.address()).unwrap();
+    assert!(closed(&mut more), "the 33rd");
+    rig.end();
 }

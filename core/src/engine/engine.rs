@@ -9,7 +9,7 @@ use super::link::{AudioLink, Batch, Command, Event, Install, Write};
 use super::output::{MainFade, Monitor, Quiet, guard_input};
 use super::spec::SlotIndex;
 use super::swap::Swap;
-use super::tap::{Tap, TapPoint};
+use super::tap::{Tap, TapId, TapPoint};
 use crate::dsp::{Frames, QUANTUM};
 
 /// Most commands taken in one quantum, most batches waiting for their frame, most taps.
@@ -128,7 +128,7 @@ impl Engine {
                     self.taps.push(t);
                     self.link.status.taps.store(self.taps.len(), Relaxed);
                 }
-                Some(Command::Disarm(point)) => self.disarm(point),
+                Some(Command::Disarm(id)) => self.disarm(id),
                 Some(other) => self.link.home(Event::Refused(other)),
                 None => return,
             }
@@ -181,15 +181,15 @@ impl Engine {
     }
 
     /// The tap came as a box of its own and goes home; the command itself has none.
-    fn disarm(&mut self, point: TapPoint) {
-        match self.taps.iter().position(|t| t.point == point) {
+    fn disarm(&mut self, id: TapId) {
+        match self.taps.iter().position(|t| t.id == id) {
             Some(i) => {
                 let tap = self.taps.remove(i);
                 self.link.status.taps.store(self.taps.len(), Relaxed);
                 self.link.done();
                 self.link.home(Event::Disarmed(tap));
             }
-            None => self.link.home(Event::Refused(Command::Disarm(point))),
+            None => self.link.home(Event::Refused(Command::Disarm(id))),
         }
     }
 

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering:
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::Frame;
 use super::chain::Chain;
 use super::spec::SlotIndex;
-use super::tap::Tap;
+use super::tap::{Tap, TapId};
 use super::transition::Transition;
-use super::{Frame, TapPoint};
 use crate::param::ParamIndex;
 
 /// Commands that fit on the way out, and events on the way home.
@@ -49,8 +49,8 @@ pub enum Command {
     Install(Box<Install>),
     /// Starts copying audio at a point.
     Arm(Box<Tap>),
-    /// Stops the tap of this point that was armed first; it comes home.
-    Disarm(TapPoint),
+    /// Stops this tap; it comes home.
+    Disarm(TapId),
 }
 
 /// Home again.

@@ -4,6 +4,8 @@
 //! Each quantum travels with its absolute frame, so a reader that was too slow knows exactly what it
 //! missed. The samples are the engine's own f64.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use rtrb::{Consumer, Producer, RingBuffer, chunks::ChunkError};
 
 use super::Frame;
@@ -34,8 +36,13 @@ impl TapPoint {
     }
 }
 
+/// Tells taps of one point apart; no two taps of a process have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TapId(u64);
+
 /// The audio thread's end of a tap.
 pub struct Tap {
+    pub id: TapId,
     pub point: TapPoint,
     channels: usize,
     ring: Producer<f64>,
@@ -64,7 +71,9 @@ impl Tap {
     pub fn new(point: TapPoint, channels: usize, frames: usize) -> (Tap, TapReader) {
         let quanta = frames.div_ceil(QUANTUM).max(2);
         let (ring, out) = RingBuffer::new(quanta * (1 + channels * QUANTUM));
-        (Tap { point, channels, ring }, TapReader { channels, ring: out, next: None })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = TapId(NEXT.fetch_add(1, Relaxed));
+        (Tap { id, point, channels, ring }, TapReader { channels, ring: out, next: None })
     }
 
     /// Audio thread. Copies one quantum; if the reader is behind, this quantum is lost whole.

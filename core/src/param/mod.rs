@@ -10,7 +10,7 @@ mod text;
 use std::borrow::Cow;
 
 pub use table::{ParamIndex, ParamTable, Repeat, Values};
-pub use text::{ValueError, suggest};
+pub use text::{Fault, ValueError, quoted, short, suggest};
 
 /// The physical unit a value is shown and written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,16 +213,17 @@ impl ParamSpec {
     /// Checks one value: finite, in range, whole where only whole numbers exist.
     /// The rounding of an `f32` at a bound is accepted and pulled onto the bound.
     pub fn check(&self, value: f64) -> Result<f64, ValueError> {
+        let refuse = |fault| Err(ValueError::new(self, self.given(value), fault));
         if !value.is_finite() {
-            return Err(ValueError::new(self, &text::number(value)));
+            return refuse(Fault::NotFinite);
         }
         let slack = 1e-6 * self.max.abs().max(self.min.abs());
         if value < self.min - slack || value > self.max + slack {
-            return Err(ValueError::new(self, &self.show(value)));
+            return refuse(Fault::Range);
         }
         let v = value.clamp(self.min, self.max);
         if self.is_discrete() && v != libm::round(v) {
-            return Err(ValueError::new(self, &text::number(value)));
+            return refuse(Fault::NotWhole);
         }
         Ok(v)
     }

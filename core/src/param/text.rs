@@ -3,12 +3,32 @@
 
 use super::{ParamKind, ParamSpec, Unit};
 
-/// A refused value: says what was given, what is allowed, and the closest choice if one is near.
+/// What is wrong with a refused value, the same in a file and on every wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("is out of range")]
+    Range,
+    #[error("is not a finite number")]
+    NotFinite,
+    #[error("is not a whole number")]
+    NotWhole,
+    #[error("is of the wrong type")]
+    Type,
+    #[error("is not a choice")]
+    Choice,
+    /// A text that is no value.
+    #[error("is not allowed")]
+    Text,
+}
+
+/// A refused value: says what was given, why not, what is allowed, and the closest choice if one is near.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{symbol} = {given} is not allowed: {allowed}{hint}")]
+#[error("\"{symbol}\" = {given} {fault}: {allowed}{hint}")]
 pub struct ValueError {
     pub symbol: String,
+    /// As given: a number with its unit, a text in quotes, `true`.
     pub given: String,
+    pub fault: Fault,
     /// The allowed range or choices, in words.
     pub allowed: String,
     /// ` (did you mean …?)` or empty.
@@ -16,15 +36,16 @@ pub struct ValueError {
 }
 
 impl ValueError {
-    pub(super) fn new(spec: &ParamSpec, given: &str) -> Self {
-        let names: Vec<&str> = spec.choices().iter().map(|c| c.symbol).collect();
-        let hint = suggest(given, names.iter().copied()).map(|s| format!(" (did you mean \"{s}\"?)"));
-        ValueError {
-            symbol: spec.symbol.to_string(),
-            given: given.to_string(),
-            allowed: spec.allowed(),
-            hint: hint.unwrap_or_default(),
-        }
+    pub fn new(spec: &ParamSpec, given: impl Into<String>, fault: Fault) -> Self {
+        let (symbol, given) = (spec.symbol.to_string(), given.into());
+        ValueError { symbol, given, fault, allowed: spec.allowed(), hint: String::new() }
+    }
+
+    /// A text that was refused, with the choice that it may have meant.
+    pub fn text(spec: &ParamSpec, text: &str, fault: Fault) -> Self {
+        let near = suggest(text, spec.choices().iter().map(|c| c.symbol));
+        let hint = near.map(|s| format!(" (did you mean \"{s}\"?)")).unwrap_or_default();
+        ValueError { hint, ..ValueError::new(spec, quoted(text), fault) }
     }
 }
 
@@ -62,27 +83,49 @@ impl ParamSpec {
     /// Reads a value as people write it: a number with or without its unit, `on`, a choice's symbol.
     pub fn parse(&self, text: &str) -> Result<f64, ValueError> {
         let t = text.trim();
-        let refuse = || ValueError::new(self, t);
+        let refuse = |fault| ValueError::text(self, t, fault);
+        let check = |v: f64| self.check(v).map_err(|e| refuse(e.fault));
         match self.kind {
             ParamKind::Toggle => match t.to_ascii_lowercase().as_str() {
                 "on" | "true" | "1" | "yes" => Ok(1.0),
                 "off" | "false" | "0" | "no" => Ok(0.0),
-                _ => Err(refuse()),
+                _ => Err(refuse(Fault::Text)),
             },
-            ParamKind::Choice(c) => {
-                let found = c.iter().position(|c| c.symbol == t).map(|i| i as f64);
-                found.or_else(|| t.parse().ok()).ok_or_else(refuse).and_then(|v| self.check(v))
-            }
+            ParamKind::Choice(c) => match c.iter().position(|c| c.symbol == t) {
+                Some(index) => Ok(index as f64),
+                None => t.parse().map_err(|_| refuse(Fault::Choice)).and_then(check),
+            },
             ParamKind::Float | ParamKind::Integer => {
                 let (t, factor) = match t.strip_suffix("kHz").or_else(|| t.strip_suffix("khz")) {
                     Some(rest) if self.unit == Unit::Hertz => (rest, 1000.0),
                     _ => (t.strip_suffix(self.unit.sign()).unwrap_or(t), 1.0),
                 };
-                let v: f64 = t.trim().parse().map_err(|_| refuse())?;
-                self.check(v * factor)
+                let v: f64 = t.trim().parse().map_err(|_| refuse(Fault::Text))?;
+                check(v * factor)
             }
         }
     }
+
+    /// A number as it was given, whatever the parameter makes of it, with the unit: `30000 Hz`.
+    pub(super) fn given(&self, value: f64) -> String {
+        let unit = self.unit.sign();
+        let gap = if unit.is_empty() || self.unit == Unit::Ratio { "" } else { " " };
+        // What a single-precision float adds to a number is not shown.
+        let value = format!("{value:.6e}").parse().unwrap_or(value);
+        format!("{}{gap}{unit}", short(value))
+    }
+}
+
+/// A text as a message shows it: in quotes, cut after 48 characters.
+pub fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(48).collect();
+    if short.len() < text.len() { format!("\"{short}…\"") } else { format!("\"{short}\"") }
+}
+
+/// A number as one would write it, however large or small it is.
+pub fn short(v: f64) -> String {
+    let usual = v == 0.0 || !v.is_finite() || (1e-4..1e9).contains(&v.abs());
+    if usual { format!("{v}") } else { format!("{v:e}") }
 }
 
 /// A number without a tail of zeros: at most 6 significant decimals.
@@ -145,6 +188,10 @@ mod tests {
         let shape = choice("shape", "Shape", C, 0);
         let e = shape.parse("bel").unwrap_err().to_string();
         assert!(e.contains("did you mean \"bell\""), "{e}");
+        // What was given is told, and never what it was rounded to.
+        let told = |v| shape.check(v).unwrap_err().to_string();
+        assert_eq!(told(-1.0), "\"shape\" = -1 is out of range: one of \"bell\", \"notch\"");
+        assert_eq!(told(0.5), "\"shape\" = 0.5 is not a whole number: one of \"bell\", \"notch\"");
         assert!(suggest("xyz", ["bell"].into_iter()).is_none());
     }
 }

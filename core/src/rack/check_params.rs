@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::diagnostic::{Sink, list, quoted, short};
+use super::diagnostic::{Sink, list};
 use super::layout::{At, ParamLayout, ParamText, Scalar};
 use super::plan::{Content, SlotPlan};
 use super::split::{FIRST_FREQ, SplitKind};
-use crate::param::{ParamIndex, ParamKind, ParamSpec, ParamTable, Values};
+use crate::param::{Fault, ParamIndex, ParamKind, ParamSpec, ParamTable, ValueError, Values, quoted, short};
 
 /// Sets every value that is written; `of` names the unit or split in messages.
 pub(super) fn fill(
@@ -60,9 +60,10 @@ impl Fill<'_> {
         }
         match read(spec, &value.value) {
             Ok(v) => self.values.set(index, v),
-            Err(what) => {
-                let allowed = spec.allowed();
-                let message = format!("\"{}\" = {what}: {allowed}", spec.symbol);
+            Err(refused) => {
+                let (allowed, hint) = (refused.allowed.clone(), String::new());
+                // The hint comes as help of its own.
+                let message = ValueError { hint, ..refused }.to_string();
                 let names = spec.choices().iter().map(|c| c.symbol);
                 let d = self.sink.error(value.span.clone(), message).label(allowed);
                 if let Scalar::Text(text) = &value.value {
@@ -124,33 +125,23 @@ fn condensed(names: &[String]) -> Vec<String> {
     out
 }
 
-/// The value, or what was given and why that is not one.
-fn read(spec: &ParamSpec, value: &Scalar) -> Result<f64, String> {
+/// The value, or why what is written is not one.
+fn read(spec: &ParamSpec, value: &Scalar) -> Result<f64, ValueError> {
     let number = matches!(spec.kind, ParamKind::Float | ParamKind::Integer);
+    let wrong_type = |given: String| Err(ValueError::new(spec, given, Fault::Type));
     match value {
-        Scalar::Other(kind) => Err(format!("{kind} is of the wrong type")),
+        Scalar::Other(kind) => wrong_type(kind.to_string()),
         Scalar::Bool(b) if spec.kind == ParamKind::Toggle => Ok(f64::from(u8::from(*b))),
-        Scalar::Bool(b) => Err(format!("{b} is of the wrong type")),
-        Scalar::Number(v) if !number => Err(format!("{} is of the wrong type", short(*v))),
-        Scalar::Number(v) => spec.check(*v).map_err(|_| why_not(spec, *v)),
+        Scalar::Bool(b) => wrong_type(b.to_string()),
+        Scalar::Number(v) if !number => wrong_type(short(*v)),
+        Scalar::Number(v) => spec.check(*v),
         // In a file a choice is its symbol: indices are for wires.
         Scalar::Text(t) if matches!(spec.kind, ParamKind::Choice(_)) => {
             let found = spec.choices().iter().position(|c| c.symbol == t);
-            found.map(|i| i as f64).ok_or_else(|| format!("{} is not a choice", quoted(t)))
+            found.map(|i| i as f64).ok_or_else(|| ValueError::text(spec, t, Fault::Choice))
         }
-        Scalar::Text(t) => spec.parse(t).map_err(|_| format!("{} is not allowed", quoted(t))),
+        Scalar::Text(t) => spec.parse(t),
     }
-}
-
-fn why_not(spec: &ParamSpec, v: f64) -> String {
-    let unit = spec.unit.sign();
-    let gap = if unit.is_empty() || unit == ":1" { "" } else { " " };
-    let fault = match v {
-        v if !v.is_finite() => "is not a finite number",
-        v if v < spec.min || v > spec.max => "is out of range",
-        _ => "is not a whole number",
-    };
-    format!("{}{gap}{unit} {fault}", short(v))
 }
 
 /// Crossover frequencies must rise; the error stands at one that is written.

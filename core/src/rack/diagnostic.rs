@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+pub(super) use crate::param::{quoted, short};
+
 /// More than this many are counted, not shown: nobody reads them, and a hostile file has thousands.
 pub const MAX_DIAGNOSTICS: usize = 100;
 
@@ -255,19 +257,7 @@ fn clean(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// A piece of the file as it appears in a message: quoted, and not longer than a message can bear.
-pub(super) fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(48).collect();
-    if short.len() < text.len() { format!("\"{short}…\"") } else { format!("\"{short}\"") }
-}
-
 /// Names as a message lists them.
 pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ")
-}
-
-/// A number as one would write it, however large or small it is.
-pub(super) fn short(v: f64) -> String {
-    let usual = v == 0.0 || !v.is_finite() || (1e-4..1e9).contains(&v.abs());
-    if usual { format!("{v}") } else { format!("{v:e}") }
 }

@@ -1899,7 +1899,7 @@ pub struct UpdateSnapshotRequest {
     /// The new content of the fields in the mask.
     #[prost(message, optional, tag = "2")]
     pub snapshot: ::core::option::Option<Snapshot>,
-    /// Only `name` can be changed for now; not set means `name`.
+    /// `name` and `notes` can be changed; not set means those of them that are not empty.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// Not empty: only if it still is this.

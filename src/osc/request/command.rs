@@ -3,6 +3,7 @@
 
 use lathe_core::param::suggest;
 
+use super::super::codec::Booleans;
 use super::args::Args;
 use super::{Code, OscRequest, Subtree, Wrong};
 
@@ -36,6 +37,7 @@ pub const COMMANDS: &[Command] = &[
     acts("/subscribe", |a| subscribe(a).map(Some)),
     acts("/unsubscribe", |a| bare(a, OscRequest::Unsubscribe)),
     acts("/xremote", |a| bare(a, OscRequest::Xremote)),
+    acts("/booleans", |a| booleans(a).map(Some)),
     acts("/snapshot/store", |a| named(a, |name| OscRequest::SnapshotStore { name })),
     acts("/snapshot/recall", |a| recall(a).map(Some)),
     acts("/snapshot/delete", |a| named(a, |name| OscRequest::SnapshotDelete { name })),
@@ -105,6 +107,18 @@ fn panic(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
     let on = args.switch().ok_or_else(|| args.wrong(EXPECTED))?;
     args.none(EXPECTED)?;
     Ok(OscRequest::Panic(on))
+}
+
+/// `s tags` for `T` and `F`, `s integers` for `i` 1 and 0.
+fn booleans(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
+    const EXPECTED: &str = "expected s: \"tags\" to be sent T and F, \"integers\" for i 1 and 0";
+    let booleans = match args.text() {
+        Some("tags") => Booleans::Tags,
+        Some("integers") => Booleans::Integers,
+        _ => return Err(args.wrong(EXPECTED)),
+    };
+    args.none(EXPECTED)?;
+    Ok(OscRequest::Booleans(booleans))
 }
 
 /// `[s subtree] [i hz] [i port]`: each may be left out, but a port only follows a rate.

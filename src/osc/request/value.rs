@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A value as it was sent, and what it is for one parameter.
 
-use lathe_core::param::{ParamKind, ParamSpec, ValueError};
+use lathe_core::param::{Fault, ParamKind, ParamSpec, ValueError, quoted};
 
 use super::super::codec::Arg;
+use super::super::error::hidden;
 use super::args::Args;
 use super::{Code, Wrong};
 
@@ -84,8 +85,8 @@ impl Value {
             Value::Switch(on) if spec.kind == ParamKind::Toggle => Ok(f64::from(u8::from(*on))),
             Value::Symbol(symbol) if named => parse(spec, symbol),
             Value::Text(text) => parse(spec, text),
-            Value::Switch(on) => Err(refusal(spec, if *on { "true" } else { "false" })),
-            Value::Symbol(symbol) => Err(refusal(spec, &format!("\"{}\"", shown(symbol)))),
+            Value::Switch(on) => Err(ValueError::new(spec, on.to_string(), Fault::Type)),
+            Value::Symbol(symbol) => Err(ValueError::new(spec, quoted(&shown(symbol)), Fault::Type)),
         }
     }
 }
@@ -112,22 +113,13 @@ fn norm(value: f64) -> Result<Value, Wrong> {
 const MAX_TEXT: usize = 64;
 
 fn parse(spec: &ParamSpec, text: &str) -> Result<f64, ValueError> {
-    if text.len() > MAX_TEXT || text.chars().any(char::is_control) {
-        return Err(refusal(spec, &shown(text)));
+    if text.len() > MAX_TEXT || text.chars().any(hidden) {
+        return Err(ValueError::new(spec, quoted(&shown(text)), Fault::Text));
     }
-    spec.parse(text).and_then(|value| spec.check(value))
+    spec.parse(text)
 }
 
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(MAX_TEXT).collect();
     super::escaped(&short)
-}
-
-fn refusal(spec: &ParamSpec, given: &str) -> ValueError {
-    ValueError {
-        symbol: spec.symbol.to_string(),
-        given: given.to_string(),
-        allowed: spec.allowed(),
-        hint: String::new(),
-    }
 }

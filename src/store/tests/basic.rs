@@ -12,6 +12,29 @@ fn names(store: &SnapshotStore) -> Vec<&str> {
     store.list().iter().map(|s| s.name.as_str()).collect()
 }
 
+fn rename(store: &mut SnapshotStore, name: &str, to: &str) -> Result<Snapshot, StoreError> {
+    store.update(name, &Update { name: Some(to.into()), ..Update::default() })
+}
+
+#[test]
+fn an_update_changes_what_it_names_and_only_the_version_it_expects() {
+    let mut store = open(&memory());
+    let first = store.store(numbered("a", 1)).expect("stores");
+    let seen = Some((first.id.clone(), first.version));
+    let notes = Update { notes: Some("warm".into()), expected: seen.clone(), ..Update::default() };
+    let second = store.update("a", &notes).expect("updates");
+    assert_eq!((second.notes.as_str(), second.version, &second.values), ("warm", 2, &first.values));
+    let both = Update { name: Some("b".into()), notes: Some(String::new()), expected: seen };
+    let refused = store.update("a", &both).expect_err("is stale");
+    assert!(refused.to_string().contains("version 2"), "{refused}");
+    assert_eq!(store.get("a").expect("is there"), second);
+    let third = store.update("a", &Update { expected: Some((second.id, 2)), ..both }).expect("updates");
+    assert_eq!((third.name.as_str(), third.notes.as_str(), third.version), ("b", "", 3));
+    let long = Update { notes: Some("x".repeat(100_000)), ..Update::default() };
+    assert!(matches!(store.update("b", &long), Err(StoreError::Content(_))));
+    assert_eq!((store.get("b").expect("is there"), names(&store)), (third, vec!["b"]));
+}
+
 #[test]
 fn everything_comes_back_bit_exact() {
     let disk = memory();
@@ -64,15 +87,15 @@ fn the_list_is_by_time_and_the_current_one_is_known() {
     assert_eq!(names(&open(&disk)), ["a", "b", "c"]);
     store.set_current(Some("c")).expect("marks");
     assert_eq!((store.current(), open(&disk).current()), (Some("c"), Some("c")));
-    store.rename("a", "A").expect("renames");
+    rename(&mut store, "a", "A").expect("renames");
     assert_eq!((store.current(), open(&disk).current()), (Some("c"), Some("c")));
     assert_eq!(
         (names(&open(&disk)), store.versions("A").expect("there")),
         (vec!["A", "b", "c"], &[1, 2][..])
     );
-    store.rename("c", "d").expect("renames");
+    rename(&mut store, "c", "d").expect("renames");
     assert_eq!((store.current(), open(&disk).current()), (Some("d"), Some("d")));
-    assert!(matches!(store.rename("A", "b"), Err(StoreError::Exists(_))));
+    assert!(matches!(rename(&mut store, "A", "b"), Err(StoreError::Exists(_))));
     store.delete("d").expect("deletes");
     assert_eq!((store.current(), open(&disk).current()), (None, None));
     assert!(matches!(store.delete("d"), Err(StoreError::Unknown(_))));

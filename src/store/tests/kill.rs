@@ -19,7 +19,7 @@ const FROM: &str = "LATHE_KILL_FROM";
 fn child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let from = std::env::var(FROM).ok().and_then(|n| n.parse().ok()).unwrap_or(1u64);
-    let dir = StateDir::open(Some(Path::new(&dir))).expect("opens");
+    let dir = reopened(Path::new(&dir));
     let (mut snapshots, last) = (dir.snapshots().expect("opens"), dir.last_state());
     let mut random = Random(from);
     let tell = |what: &str, n: u64| {
@@ -71,7 +71,7 @@ fn hear(line: &str, heard: &mut Heard) {
 
 /// Everything there is whole, and no older than what was acknowledged.
 fn verify(dir: &Path, heard: &Heard) {
-    let dir = StateDir::open(Some(dir)).expect("opens: the lock went with the process");
+    let dir = reopened(dir);
     let store = dir.snapshots().expect("opens");
     assert_eq!(store.refused(), []);
     let (last, refused) = dir.last_state().load();
@@ -91,6 +91,20 @@ fn verify(dir: &Path, heard: &Heard) {
     }
 }
 
+/// The lock went with the process. A child that another thread is just starting has a copy of ours until it
+/// runs its own program.
+fn reopened(dir: &Path) -> StateDir {
+    let begin = Instant::now();
+    loop {
+        match StateDir::open(Some(dir)) {
+            Err(StoreError::Taken { .. }) if begin.elapsed() < Duration::from_secs(2) => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened.expect("opens"),
+        }
+    }
+}
+
 fn get(store: &SnapshotStore, name: &str) -> u64 {
     store.get(name).map_or(0, |s| number(&s))
 }
@@ -102,13 +116,22 @@ fn left_behind(dir: &Path) -> bool {
     })
 }
 
-#[test]
-fn killed_at_random_instants() {
+/// Directories at once; most of a kill is waiting.
+const SIDE_BY_SIDE: usize = 4;
+
+/// What so many kills on one directory came to.
+#[derive(Default)]
+struct Tally {
+    inside: usize,
+    temps: usize,
+    stores: u64,
+}
+
+fn kill_in_a_row(kills: usize, seed: u64) -> Tally {
     let dir = tempfile::tempdir().expect("a directory");
-    let kills = count("LATHE_KILLS", 300);
-    let mut random = Random(count("LATHE_SEED", 21) as u64);
+    let mut random = Random(seed);
     let mut heard = Heard { begun: 0, done: [0; 3] };
-    let (mut inside, mut temps) = (0, 0);
+    let mut tally = Tally::default();
     for kill in 0..kills {
         let (mut child, mut out) = start(dir.path(), heard.begun + 1);
         let mut line = String::new();
@@ -128,23 +151,47 @@ fn killed_at_random_instants() {
             }
             hear(&line, &mut heard);
         }
-        inside += usize::from(!heard.done.contains(&heard.begun));
-        temps += usize::from(left_behind(dir.path()));
+        tally.inside += usize::from(!heard.done.contains(&heard.begun));
+        tally.temps += usize::from(left_behind(dir.path()));
         verify(dir.path(), &heard);
+        assert!(!left_behind(dir.path()), "a temporary file after kill {kill} and a start");
         let begun = heard.begun as usize % 3;
         heard.done[begun] = number_of(dir.path(), begun);
     }
-    let share = 100 * inside / kills;
+    tally.stores = heard.begun;
+    tally
+}
+
+#[test]
+fn killed_at_random_instants() {
+    let kills = count("LATHE_KILLS", 1000);
+    let seed = count("LATHE_SEED", 21) as u64;
+    let begin = Instant::now();
+    let rows: Vec<_> = (0..SIDE_BY_SIDE)
+        .map(|n| {
+            let share = (kills + n) / SIDE_BY_SIDE;
+            std::thread::spawn(move || kill_in_a_row(share, seed.wrapping_mul(1_000_003) + n as u64))
+        })
+        .collect();
+    let all = rows.into_iter().map(|r| r.join().expect("nothing torn, nothing lost"));
+    let sum = all.fold(Tally::default(), |a, b| Tally {
+        inside: a.inside + b.inside,
+        temps: a.temps + b.temps,
+        stores: a.stores + b.stores,
+    });
+    let share = 100 * sum.inside / kills;
     println!(
-        "{kills} kills, {share} % inside a write, {temps} left a temporary file, {} stores",
-        heard.begun
+        "{kills} kills in {:?}, {share} % inside a write, {} left a temporary file, {} stores",
+        begin.elapsed(),
+        sum.temps,
+        sum.stores
     );
     assert!(share >= 20, "only {share} % of {kills} kills inside an unfinished write");
 }
 
 /// What is there now counts as acknowledged from here on.
 fn number_of(dir: &Path, kind: usize) -> u64 {
-    let dir = StateDir::open(Some(dir)).expect("opens");
+    let dir = reopened(dir);
     match kind {
         0 => dir.last_state().load().0.map_or(0, |r| r.content.revision),
         1 => get(&dir.snapshots().expect("opens"), "a"),

@@ -7,7 +7,7 @@ use lathed::audio::supervisor::{Backend, Supervisor};
 use lathed::control::snapshots::Library;
 use lathed::control::{Client, Control, Handle};
 use lathed::files::BitDepth;
-use lathed::grpc::{self, Answers, Listeners, Services, v1};
+use lathed::grpc::{self, Answers, Closing, Listeners, Services, v1};
 use lathed::store::StateDir;
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -19,7 +19,11 @@ use crate::files::{Desk, LATHE, Said, assert_same, noise};
 struct Steady;
 
 impl grpc::Meters for Steady {
-    fn watch(&self, _: v1::WatchMetersRequest) -> Result<Answers<v1::WatchMetersResponse>, tonic::Status> {
+    fn watch(
+        &self,
+        _: v1::WatchMetersRequest,
+        _: Closing,
+    ) -> Result<Answers<v1::WatchMetersResponse>, tonic::Status> {
         let five = (1..=5).map(|sequence| Ok(v1::WatchMetersResponse { sequence, ..readings() }));
         Ok(Box::pin(tokio_stream::iter(five)))
     }

@@ -253,3 +253,36 @@ async fn another_rack_and_back() {
     assert!(!client.set_panic(v1::SetPanicRequest { panic: false }).await.unwrap().into_inner().panic);
     rig.stop().await;
 }
+
+/// Loads, undos and redos in a row, each while the chain of the one before still fades.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_during_a_fade_is_answered_when_it_is_in_the_sound() {
+    let rig = Rig::start(plan(2), false).await;
+    let mut client = rig.rack().await;
+    let racks: [String; 3] = [1, 2, 3].map(|n| lathe_core::rack::export(&plan(n)));
+    let load = |n: usize| v1::LoadRackRequest { toml: racks[n].clone(), ..Default::default() };
+    let (mut heard, mut slowest) = (0, std::time::Duration::ZERO);
+    for n in 0..24 {
+        let began = Instant::now();
+        let (revision, audible) = match n % 4 {
+            0 | 1 => {
+                let made = client.load_rack(load(n % 3)).await.unwrap().into_inner();
+                (made.revision, made.audible)
+            }
+            2 => {
+                let made = client.undo(v1::UndoRequest {}).await.unwrap().into_inner();
+                (made.revision, made.audible)
+            }
+            _ => {
+                let made = client.redo(v1::RedoRequest {}).await.unwrap().into_inner();
+                (made.revision, made.audible)
+            }
+        };
+        slowest = slowest.max(began.elapsed());
+        assert_eq!(audible, rig.host.control().is_applied(revision), "change {n}, {:?}", began.elapsed());
+        heard += u32::from(audible);
+    }
+    println!("{heard} of 24 heard, the slowest answer after {slowest:?}");
+    assert!(slowest.as_millis() <= 500 && heard >= 12, "{heard} of 24 after {slowest:?}");
+    rig.stop().await;
+}

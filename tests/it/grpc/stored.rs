@@ -47,6 +47,27 @@ async fn stored_recalled_renamed_deleted() {
     assert_eq!(violations(&stored.update_snapshot(update).await.unwrap_err())[0].0, "update_mask");
     let found = stored.get_snapshot(v1::GetSnapshotRequest { name: "Chorus".into() }).await.unwrap();
     assert_eq!(found.into_inner().snapshot.unwrap().notes, "n");
+    let noted = v1::UpdateSnapshotRequest {
+        name: "Chorus".into(),
+        snapshot: Some(v1::Snapshot { notes: "louder".into(), name: "ignored".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["notes".into()] }),
+        etag: chorus.etag.clone(),
+    };
+    let louder = stored.update_snapshot(noted.clone()).await.unwrap().into_inner().snapshot.unwrap();
+    assert_eq!((louder.name.as_str(), louder.notes.as_str()), ("Chorus", "louder"));
+    assert_eq!((louder.version, &louder.values), (chorus.version + 1, &chorus.values));
+    let stale = stored.update_snapshot(noted.clone()).await.unwrap_err();
+    assert_eq!(
+        (stale.code(), stale.get_details_error_info().unwrap().reason.as_str()),
+        (Code::Aborted, "CHANGED")
+    );
+    let nothing = v1::UpdateSnapshotRequest {
+        snapshot: Some(v1::Snapshot::default()),
+        update_mask: None,
+        etag: String::new(),
+        ..noted
+    };
+    assert_eq!(violations(&stored.update_snapshot(nothing).await.unwrap_err())[0].0, "snapshot");
     let toml = include_str!("../../../config/racks/stereo-master.toml").to_string();
     rack.load_rack(v1::LoadRackRequest { toml, ..Default::default() }).await.unwrap();
     let status = stored.recall_snapshot(recall("Chorus", 0.0)).await.unwrap_err();

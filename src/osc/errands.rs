@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What waits for a disk: snapshots are stored, recalled and deleted on a thread of their own, so that
+//! nobody's fader waits for them. What one source asks of snapshots stays in its order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use super::codec::Message;
+use super::desk::current_message;
+use super::ports::Snapshots;
+use super::reply;
+use super::request::{OscRequest, Refused};
+use crate::control::Client;
+
+/// Most that wait.
+pub const MAX_ERRANDS: usize = 64;
+/// What is done within this is answered in its place among the answers; what takes longer, when it is done.
+pub const AT_ONCE: Duration = Duration::from_millis(3);
+
+/// One thing to be done for one source.
+pub struct Errand {
+    pub from: SocketAddr,
+    pub client: Client,
+    pub address: String,
+    pub request: OscRequest,
+}
+
+/// What came of one.
+pub struct Done {
+    pub from: SocketAddr,
+    pub came: Result<Outcome, Refused>,
+}
+
+/// Whom to tell.
+pub enum Outcome {
+    Answer(Message),
+    /// The current snapshot may be another one.
+    TellAll(Message),
+}
+
+/// The thread, from the server's side.
+pub struct Errands {
+    /// `None` once it is to end.
+    out: Option<SyncSender<Errand>>,
+    home: Receiver<Done>,
+    /// Whose are out.
+    waiting: Vec<SocketAddr>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Errands {
+    pub fn start(snapshots: Arc<dyn Snapshots>) -> std::io::Result<Errands> {
+        let (out, taken) = sync_channel(MAX_ERRANDS);
+        let (back, home) = channel();
+        let thread = std::thread::Builder::new()
+            .name("osc-snapshots".into())
+            .spawn(move || run(&*snapshots, &taken, &back))?;
+        Ok(Errands { out: Some(out), home, waiting: Vec::new(), thread: Some(thread) })
+    }
+
+    /// Sends one off. False if too many wait.
+    pub fn send(&mut self, errand: Errand) -> bool {
+        let from = errand.from;
+        let sent = self.out.as_ref().is_some_and(|out| out.try_send(errand).is_ok());
+        if sent {
+            self.waiting.push(from);
+        }
+        sent
+    }
+
+    /// True while something that this source asked for is not done.
+    pub fn waits(&self, from: SocketAddr) -> bool {
+        self.waiting.contains(&from)
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The next that is done, or will be in so long.
+    pub fn next(&mut self, patience: Duration) -> Option<Done> {
+        let done = match patience.is_zero() {
+            true => self.home.try_recv().ok()?,
+            false => self.home.recv_timeout(patience).ok()?,
+        };
+        if let Some(n) = self.waiting.iter().position(|from| *from == done.from) {
+            self.waiting.remove(n);
+        }
+        Some(done)
+    }
+}
+
+impl Drop for Errands {
+    /// Waits for what was accepted.
+    fn drop(&mut self) {
+        self.out = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that stores snapshots for OSC had ended by a panic");
+        }
+    }
+}
+
+fn run(snapshots: &dyn Snapshots, taken: &Receiver<Errand>, back: &Sender<Done>) {
+    for Errand { from, client, address, request } in taken {
+        let done = match &request {
+            OscRequest::SnapshotStore { name } => snapshots.store(name, client),
+            OscRequest::SnapshotRecall { name, seconds } => {
+                snapshots.recall(name, *seconds, client).map(drop)
+            }
+            OscRequest::SnapshotDelete { name } => snapshots.delete(name, client),
+            _ => Ok(()),
+        };
+        let came = done.map(|()| outcome(snapshots, &request));
+        let came = came.map_err(|(code, text)| Refused::new(&address, code, text));
+        if back.send(Done { from, came }).is_err() {
+            return; // the server is gone
+        }
+    }
+}
+
+fn outcome(snapshots: &dyn Snapshots, request: &OscRequest) -> Outcome {
+    match request {
+        OscRequest::SnapshotList => Outcome::Answer(list_message(snapshots)),
+        OscRequest::SnapshotCurrent => Outcome::Answer(current_message(snapshots)),
+        _ => Outcome::TellAll(current_message(snapshots)),
+    }
+}
+
+/// The answer to `/snapshot/list`.
+pub fn list_message(snapshots: &dyn Snapshots) -> Message {
+    let names = snapshots.list();
+    reply::snapshot_list(names.iter().map(String::as_str))
+}
