@@ -19,6 +19,9 @@ pub const READINGS: [(&str, &str, &str, f64, f64); 6] = [
     ("true_peak_max", "True peak, highest", "dBTP", -60.0, 6.0),
 ];
 
+/// As many of a kind, such as bands, have room on a page whether they are used or not.
+pub const FEW: usize = 8;
+
 /// Highest gain reduction a bar shows, dB.
 pub const REDUCTION: f64 = 24.0;
 
@@ -103,7 +106,15 @@ fn slot(slot: &SlotPlan) -> Page {
     let of_slot = |l: &Line| SlotParam::SPECS.iter().any(|s| s.symbol == l.spec.symbol);
     let (head, own): (Vec<Line>, Vec<Line>) = lines.partition(of_slot);
     let reduces = ["threshold", "ceiling"].iter().any(|s| slot.table.find(s).is_some());
-    Page { id: slot.id.clone(), title: format!("{}: {what}", slot.id), head, reduces, groups: grouped(own) }
+    let mut groups = grouped(own);
+    groups.retain(|g| is_shown(g));
+    Page { id: slot.id.clone(), title: format!("{}: {what}", slot.id), head, reduces, groups }
+}
+
+/// The first eight of a kind (bands), and of the others those that the rack uses.
+fn is_shown(group: &Group) -> bool {
+    let number = group.title.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>();
+    number.map_or(true, |n| n <= FEW) || group.lines.iter().any(|l| l.value != l.spec.default)
 }
 
 fn monitor() -> Page {
