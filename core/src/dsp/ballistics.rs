@@ -122,7 +122,7 @@ fn solve_rms(attack: f64, release: f64, window: f64) -> (f64, f64, Reached) {
 }
 
 /// One channel's smoother. Values are reductions in dB, ≥ 0.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Decoupled {
     /// Output of the peak holder.
     held: f64,

@@ -5,7 +5,7 @@
 //! quadratic over the knee and goes on in a straight line from there.
 
 /// The curve with its constants worked out. All levels and reductions are dB.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Curve {
     /// Where the knee begins.
     begin: f64,

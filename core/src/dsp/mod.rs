@@ -18,6 +18,7 @@ pub mod knee;
 pub mod linear_phase;
 pub mod math;
 pub mod oversample;
+pub mod quadrature;
 pub mod ramp;
 pub mod remez;
 pub mod simd;

@@ -187,6 +187,18 @@ impl Coefs {
         [self.e1, self.e2, self.e3, self.m0, self.m1, self.m2]
     }
 
+    /// Audio thread. One frame of one channel: band-pass (`1/k` at its peak) and low-pass signal.
+    #[inline(always)]
+    pub fn signals(&self, s: &mut State, x: f64) -> (f64, f64) {
+        let v3 = x - s.s2;
+        let d1 = self.e2 * v3 + self.e1 * s.s1;
+        let d2 = self.e3 * v3 + self.e2 * s.s1;
+        let out = (s.s1 + 0.5 * d1, s.s2 + 0.5 * d2);
+        s.s1 += d1;
+        s.s2 += d2;
+        out
+    }
+
     /// Audio thread. One frame of one channel, plain.
     #[inline(always)]
     fn step(&self, s: &mut State, x: f64) -> f64 {
@@ -210,8 +222,9 @@ pub struct State {
 const TINY: f64 = 1e-30;
 
 impl State {
+    /// Audio thread. At the end of a quantum.
     #[inline(always)]
-    fn flushed(self) -> State {
+    pub fn flushed(self) -> State {
         let f = |v: f64| if v.abs() < TINY { 0.0 } else { v };
         State { s1: f(self.s1), s2: f(self.s2) }
     }
