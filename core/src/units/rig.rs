@@ -73,6 +73,11 @@ impl Rig {
         self.spent[self.spent.len() / 2].as_nanos() as f64 / QUANTUM as f64
     }
 
+    /// Cost of each quantum in ns per frame, in order, before [`Self::cost`].
+    pub fn costs(&self) -> Vec<f64> {
+        self.spent.iter().map(|t| t.as_nanos() as f64 / QUANTUM as f64).collect()
+    }
+
     pub fn run(&mut self, input: &[Vec<f64>]) -> Vec<Vec<f64>> {
         self.run_with(input, None, &[])
     }

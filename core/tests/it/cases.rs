@@ -33,6 +33,18 @@ pub fn working(kind: &'static dyn AnyKind) -> SlotPlan {
     }
 }
 
+/// An equalizer of which bands move with the level.
+pub fn moving_equalizer() -> SlotPlan {
+    SlotPlan::unit("u", find("equalizer").unwrap())
+        .with("band1/freq", 200.0)
+        .with("band1/gain", 3.0)
+        .with("band1/range", -9.0)
+        .with("band2/shape", 2.0)
+        .with("band2/freq", 6000.0)
+        .with("band2/range", 4.0)
+        .with("band2/detector", 1.0)
+}
+
 fn branches(ids: &[&str]) -> Vec<BranchPlan> {
     let gain = |id: &str| SlotPlan::unit(&format!("g_{id}"), find("gain").unwrap());
     ids.iter().map(|id| BranchPlan { id: id.to_string(), slots: vec![gain(id)] }).collect()
@@ -55,14 +67,17 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
-    CATALOG.iter().map(|k| working(*k)).chain(splits()).collect()
+    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer()]).chain(splits()).collect()
 }
 
 /// What to call a slot in a message.
 pub fn name(slot: &SlotPlan) -> String {
     use lathe_core::rack::plan::Content;
     match &slot.content {
-        Content::Unit { kind, .. } => kind.spec().symbol.to_string(),
+        Content::Unit { kind, .. } => {
+            let moves = slot.table.find("band1/range").is_some_and(|p| slot.values.get(p) != 0.0);
+            format!("{}{}", if moves { "moving " } else { "" }, kind.spec().symbol)
+        }
         Content::Split { kind, .. } => kind.symbol().to_string(),
     }
 }

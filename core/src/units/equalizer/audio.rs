@@ -5,10 +5,12 @@
 //! many time constants ago as it takes, lives through the input since then many quanta at a time until it
 //! has caught up, and then fades in over 20 ms: the output is `(1 − w)·now + w·coming`, exactly one of them
 //! at either end. Bands that did not change go on from their own states of then, and so do bands of the same
-//! kind at the same place; others begin with none.
+//! kind at the same place; others begin with none. So do dynamic parts, whose moves go on from those of
+//! then; one that is new begins without a move and takes it up with its attack.
 
 use super::cascade::{Cascade, Routes};
 use super::design::{Design, PLACES};
+use super::dynamic::{self, Memory, Moves};
 use super::history::History;
 use super::linear::Linear;
 use super::{BANDS, P};
@@ -17,7 +19,7 @@ use crate::dsp::math::db_to_gain;
 use crate::dsp::ramp::Quintic;
 use crate::dsp::svf::State;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
-use crate::units::{Block, Format, Unit, ramp_frames};
+use crate::units::{Block, Format, Readings, Unit, ramp_frames};
 
 /// Time constants that a new design lives through before it is heard: 0.01 % of its past is missing then.
 const TAUS: f64 = 9.0;
@@ -70,8 +72,8 @@ impl EqualizerUnit {
         let states = || vec![[State::default(); PLACES]; format.channels()];
         EqualizerUnit {
             routes: Routes::new(format),
-            now: Cascade { design: Some(design), states: states() },
-            coming: Cascade { design: None, states: states() },
+            now: Cascade { design: Some(design), states: states(), moves: Moves::new(format.channels()) },
+            coming: Cascade { design: None, states: states(), moves: Moves::new(format.channels()) },
             next: None,
             spent: [None, None],
             change: Change { pos: 0, run: 0, behind: 0, pace: 0, fade: Quintic::at(0.0) },
@@ -109,7 +111,7 @@ impl EqualizerUnit {
         let tau = first.map_or(0.0, |first| new.bands[first..].iter().map(|b| b.tau).fold(0.0, f64::max));
         let c = &mut self.change;
         let run = if first.is_some() { (TAUS * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
-        let wanted = (TAUS * tau - run).max(0.0);
+        let wanted = (TAUS * tau - run).max(0.0).min(dynamic::reach(&new.dynamics, run));
         c.behind = self.history.reach(wanted);
         let lived = (c.behind * QUANTUM as u64) as f64 + run;
         let missing = (TAUS * tau - lived).max(0.0);
@@ -126,6 +128,12 @@ impl EqualizerUnit {
                 states[band * MAX_SECTIONS..][..MAX_SECTIONS].fill(State::default());
             }
         }
+        for (lane, memory) in self.coming.moves.memory.iter_mut().enumerate() {
+            memory.copy_from_slice(self.history.memories(c.behind, lane));
+            for band in (0..BANDS).filter(|b| !now.dynamics_alike(new, *b)) {
+                memory[band] = Memory::default();
+            }
+        }
     }
 
     /// Audio thread. One quantum with both cascades.
@@ -137,10 +145,10 @@ impl EqualizerUnit {
         // The quantum of now is one of them.
         for back in (0..=c.behind).rev().take(c.pace as usize) {
             self.side.copy_from_slice(self.history.audio(back));
-            self.coming.run(&self.routes, &mut self.side);
+            self.coming.run(&self.routes, &mut self.side, self.history.external(back));
         }
         c.behind = (c.behind + 1).saturating_sub(c.pace);
-        self.now.run(&self.routes, audio);
+        self.now.run(&self.routes, audio, self.history.external(0));
         for i in 0..QUANTUM {
             if c.pos >= c.run {
                 let w = c.fade.next_frame();
@@ -207,14 +215,16 @@ impl Unit for EqualizerUnit {
     }
 
     fn process(&mut self, block: &mut Block<'_>) {
+        let mut external = block.sidechain;
         if let (Some(linear), Some(now)) = (&mut self.linear, &self.now.design) {
             linear.process(block.audio, now, self.coming.design.as_deref());
+            external = external.map(|side| linear.delayed_ear(side));
         }
-        self.history.push(block.audio, &self.now.states);
+        self.history.push(block.audio, external.unwrap_or(block.audio), &self.now);
         if self.coming.design.is_some() {
             self.process_change(block.audio);
         } else {
-            self.now.run(&self.routes, block.audio);
+            self.now.run(&self.routes, block.audio, self.history.external(0));
         }
         let output = block.ramp(P::Output);
         if output.is_moving() || output.last() != 0.0 {
@@ -241,5 +251,9 @@ impl Unit for EqualizerUnit {
         if let Some(linear) = &mut self.linear {
             linear.reset();
         }
+    }
+
+    fn readings(&self, out: &mut Readings) {
+        out.gain_reduction = self.now.moves.deepest;
     }
 }

@@ -2,6 +2,8 @@
 //! A design with its states, and the channels, middles and sides that its bands work on. Audio thread.
 
 use super::design::{Design, PLACES, Route};
+use super::dynamic::Moves;
+use crate::dsp::quadrature::Quadrature;
 use crate::dsp::simd::Class;
 use crate::dsp::svf::{self, State};
 use crate::dsp::{Frames, QUANTUM, SILENCE};
@@ -18,6 +20,13 @@ pub(super) enum Lane {
 }
 
 impl Lane {
+    /// Its channel, or the first of its pair.
+    fn first(self) -> usize {
+        match self {
+            Lane::One(c) | Lane::Mid(c, _) | Lane::Side(c, _) => c,
+        }
+    }
+
     /// Audio thread.
     #[inline(always)]
     pub(super) fn read(self, audio: &[Frames]) -> Frames {
@@ -53,6 +62,9 @@ impl Lane {
 /// are channels; `Route::All` is every channel in order.
 pub(super) struct Routes {
     lanes: [Vec<Lane>; 5],
+    /// Lanes that move together.
+    links: [Vec<Vec<usize>>; 5],
+    quadrature: Quadrature,
     class: Class,
 }
 
@@ -71,11 +83,18 @@ impl Routes {
             pairs.iter().map(|p| Lane::Mid(p.0, p.1)).collect(),
             pairs.iter().map(|p| Lane::Side(p.0, p.1)).collect(),
         ];
-        Routes { lanes, class: Class::chosen() }
+        let groups = format.layout.linked();
+        let links = lanes.each_ref().map(|lanes: &Vec<Lane>| {
+            let of = |group: &Vec<usize>| -> Vec<usize> {
+                (0..lanes.len()).filter(|n| group.contains(&lanes[*n].first())).collect()
+            };
+            groups.iter().map(of).filter(|link| !link.is_empty()).collect()
+        });
+        Routes { lanes, links, quadrature: Quadrature::new(format.rate()), class: Class::chosen() }
     }
 
-    pub(super) fn of(&self, route: Route) -> &[Lane] {
-        &self.lanes[route as usize]
+    fn of(&self, route: Route) -> (&[Lane], &[Vec<usize>]) {
+        (&self.lanes[route as usize], &self.links[route as usize])
     }
 }
 
@@ -85,19 +104,25 @@ pub(super) struct Cascade {
     pub(super) design: Option<Box<Design>>,
     /// `states[lane][place]`.
     pub(super) states: Vec<[State; PLACES]>,
+    pub(super) moves: Moves,
 }
 
 impl Cascade {
-    /// Audio thread. One quantum of all bands.
-    pub(super) fn run(&mut self, routes: &Routes, audio: &mut [Frames]) {
+    /// Audio thread. One quantum of all bands; `external` is what external detectors listen to.
+    pub(super) fn run(&mut self, routes: &Routes, audio: &mut [Frames], external: &[Frames]) {
         let Some(d) = &self.design else { return };
+        self.moves.deepest = None;
         for g in d.groups() {
+            if let Some((band, Some(dynamic))) = g.dynamic.map(|band| (band, &d.dynamics[band])) {
+                self.moves.run((dynamic, band), &routes.quadrature, routes.of(g.route), audio, external);
+            }
             run(d, &d.places[g.from..g.to], routes, g.route, &mut self.states, audio);
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.states.fill([State::default(); PLACES]);
+        self.moves.clear();
     }
 }
 
@@ -119,7 +144,7 @@ fn run(
     if route == Route::All {
         return svf::cascade(routes.class, &d.coefs, places, states, audio);
     }
-    for (lanes, states) in routes.of(route).chunks(TOGETHER).zip(states.chunks_mut(TOGETHER)) {
+    for (lanes, states) in routes.of(route).0.chunks(TOGETHER).zip(states.chunks_mut(TOGETHER)) {
         let mut work = [SILENCE; TOGETHER];
         let work = &mut work[..lanes.len()];
         for (x, lane) in work.iter_mut().zip(lanes) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The equaliser's parts: what each band is made of and where it works. Control side.
 
+use super::dynamic::{self, Dynamic};
 use super::linear::{Kernels, Plan, Taken};
 use super::{B, BAND_MINIMUM, BANDS, Shape, band_param};
 use crate::dsp::analog::{Matched, proportional_q, slope_q};
@@ -27,27 +28,30 @@ pub enum Route {
 pub struct Band {
     pub shape: Shape,
     pub route: Route,
-    /// Sections from place `band × MAX_SECTIONS`; 0: the band does nothing.
+    /// Sections from place `band × MAX_SECTIONS`; 0: no static part.
     pub len: usize,
-    /// Longest time constant in frames.
+    /// Longest time constant of its filters in frames.
     pub tau: f64,
     /// Sections from the same place that went into the kernels; then `len` is 0.
     pub in_kernel: usize,
 }
 
-/// Bands that follow each other on the same route, run together.
+/// Bands that follow each other on the same route, run together; only the first may be dynamic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
     pub route: Route,
     /// Range of [`Design::places`].
     pub from: usize,
     pub to: usize,
+    /// The band whose dynamic part comes first.
+    pub dynamic: Option<usize>,
 }
 
 /// Ready-made sections of all bands, of fixed size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Design {
     pub bands: [Band; BANDS],
+    pub dynamics: [Option<Dynamic>; BANDS],
     /// By place.
     pub sections: [Section; PLACES],
     pub coefs: [Coefs; PLACES],
@@ -80,11 +84,12 @@ impl Design {
         let mut taken = Vec::new();
         let mut d = Design {
             bands: [nothing; BANDS],
+            dynamics: [None; BANDS],
             sections: [Section::UNITY; PLACES],
             coefs: [Coefs::new(&Section::UNITY); PLACES],
             places: [0; PLACES],
             starts: [0; BANDS],
-            groups: [Group { route: Route::All, from: 0, to: 0 }; BANDS],
+            groups: [Group { route: Route::All, from: 0, to: 0, dynamic: None }; BANDS],
             group_count: 0,
             kernels: None,
         };
@@ -92,16 +97,18 @@ impl Design {
         for band in 0..BANDS {
             d.starts[band] = used;
             let wanted = Wanted::new(values, band);
-            let Some(route) = (if wanted.is_neutral() { None } else { wanted.route(format, notes) }) else {
-                continue;
-            };
+            let own = (wanted.shape, wanted.freq, wanted.q);
+            let dynamic = Dynamic::new(format, values, band, own, notes);
+            let neutral = wanted.is_neutral() && dynamic.is_none();
+            let Some(route) = (if neutral { None } else { wanted.route(format, notes) }) else { continue };
+            d.dynamics[band] = dynamic;
             let chain = wanted.chain(format, notes);
             for (i, section) in chain.as_slice().iter().enumerate() {
                 let place = band * MAX_SECTIONS + i;
                 (d.sections[place], d.coefs[place]) = (*section, Coefs::new(section));
             }
             let shape = wanted.shape;
-            if kernels && wanted.in_kernel() {
+            if kernels && wanted.in_kernel() && dynamic.is_none() {
                 d.bands[band] = Band { shape, route, len: 0, tau: 0.0, in_kernel: chain.len };
                 taken.push(Taken { route, sections: chain.as_slice().to_vec() });
                 continue;
@@ -109,9 +116,11 @@ impl Design {
             for i in 0..chain.len {
                 d.places[used + i] = (band * MAX_SECTIONS + i) as u8;
             }
-            let tau = chain.as_slice().iter().map(Section::time_constant).fold(0.0, f64::max);
+            let tau = dynamic.map_or(0.0, |d| d.tau());
+            let tau = chain.as_slice().iter().map(Section::time_constant).fold(tau, f64::max);
             d.bands[band] = Band { shape, route, len: chain.len, tau, in_kernel: 0 };
-            d.join(Group { route, from: used, to: used + chain.len });
+            let dynamic = dynamic.map(|_| band);
+            d.join(Group { route, from: used, to: used + chain.len, dynamic });
             used += chain.len;
         }
         (d, taken)
@@ -119,7 +128,7 @@ impl Design {
 
     fn join(&mut self, group: Group) {
         match self.groups[..self.group_count].last_mut() {
-            Some(last) if last.route == group.route => last.to = group.to,
+            Some(last) if last.route == group.route && group.dynamic.is_none() => last.to = group.to,
             _ => {
                 self.groups[self.group_count] = group;
                 self.group_count += 1;
@@ -141,7 +150,9 @@ impl Design {
         let (a, b) = (&self.bands[band], &other.bands[band]);
         let range = band * MAX_SECTIONS..band * MAX_SECTIONS + a.len;
         a.len == b.len
-            && (a.len == 0 || (a.route == b.route && self.coefs[range.clone()] == other.coefs[range]))
+            && self.dynamics[band] == other.dynamics[band]
+            && ((a.len == 0 && self.dynamics[band].is_none())
+                || (a.route == b.route && self.coefs[range.clone()] == other.coefs[range]))
     }
 
     /// True if the kernels are made of the same bands, bit by bit.
@@ -166,7 +177,13 @@ impl Design {
         a.len == b.len && a.shape == b.shape && a.route == b.route && self.band_places(band).iter().all(near)
     }
 
-    /// Longest time constant of all bands in frames.
+    /// The same of the dynamic parts.
+    pub fn dynamics_alike(&self, other: &Design, band: usize) -> bool {
+        dynamic::alike(&self.dynamics[band], &other.dynamics[band])
+            && self.bands[band].route == other.bands[band].route
+    }
+
+    /// Longest time constant of the filters of all bands in frames.
     pub fn time_constant(&self) -> f64 {
         self.bands.iter().map(|b| b.tau).fold(0.0, f64::max)
     }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the equaliser remembers: its input and, every few quanta, its states. Audio thread but for `new`.
+//! What the equaliser remembers: its input, its detectors' and, every few quanta, its states. Audio thread but for `new`.
 //!
 //! With it a new design can live through the last seconds before it is heard.
 
+use super::BANDS;
+use super::cascade::Cascade;
 use super::design::PLACES;
+use super::dynamic::Memory;
 use crate::dsp::svf::State;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 
@@ -18,8 +21,12 @@ pub(super) struct History {
     channels: usize,
     /// `QUANTA` quanta of all channels; quantum `q` lies at `q % QUANTA`.
     audio: Vec<Frames>,
+    /// What external detectors heard, likewise.
+    external: Vec<Frames>,
     /// Before every quantum that `STRIDE` divides.
     checkpoints: Vec<State>,
+    /// `BANDS` for every lane.
+    memories: Vec<Memory>,
     /// Quanta seen since the start.
     now: u64,
     /// The first quantum that counts; nothing older is asked for.
@@ -33,23 +40,31 @@ impl History {
         let mut h = History {
             channels,
             audio: vec![SILENCE; QUANTA as usize * channels],
+            external: vec![SILENCE; QUANTA as usize * channels],
             checkpoints: vec![State::default(); count],
+            memories: vec![Memory::default(); count / PLACES * BANDS],
             now: 0,
             since: 0,
         };
         // Touched here, so that the audio thread never meets a page for the first time.
-        h.audio.iter_mut().for_each(|q| *std::hint::black_box(q) = SILENCE);
+        h.audio.iter_mut().chain(&mut h.external).for_each(|q| *std::hint::black_box(q) = SILENCE);
         h.checkpoints.iter_mut().for_each(|s| *std::hint::black_box(s) = State::default());
+        h.memories.iter_mut().for_each(|m| *std::hint::black_box(m) = Memory::default());
         h
     }
 
     /// Takes in the coming quantum and, where one is due, the states before it.
-    pub(super) fn push(&mut self, audio: &[Frames], states: &[[State; PLACES]]) {
+    pub(super) fn push(&mut self, audio: &[Frames], external: &[Frames], heard: &Cascade) {
         let at = (self.now % QUANTA) as usize * self.channels;
         self.audio[at..at + self.channels].copy_from_slice(audio);
+        self.external[at..at + self.channels].copy_from_slice(external);
         if self.now.is_multiple_of(STRIDE) {
             let at = self.checkpoint(self.now);
-            for (seat, lane) in self.checkpoints[at..].chunks_exact_mut(PLACES).zip(states) {
+            for (seat, lane) in self.checkpoints[at * PLACES..].chunks_exact_mut(PLACES).zip(&heard.states) {
+                seat.copy_from_slice(lane);
+            }
+            let memory = &heard.moves.memory;
+            for (seat, lane) in self.memories[at * BANDS..].chunks_exact_mut(BANDS).zip(memory) {
                 seat.copy_from_slice(lane);
             }
         }
@@ -69,8 +84,14 @@ impl History {
 
     /// The states of one lane before the quantum `back` quanta before the one last pushed, a [`Self::reach`].
     pub(super) fn states(&self, back: u64, lane: usize) -> &[State] {
-        let at = self.checkpoint(self.now - 1 - back) + lane * PLACES;
+        let at = (self.checkpoint(self.now - 1 - back) + lane) * PLACES;
         &self.checkpoints[at..at + PLACES]
+    }
+
+    /// The same of the dynamic bands.
+    pub(super) fn memories(&self, back: u64, lane: usize) -> &[Memory] {
+        let at = (self.checkpoint(self.now - 1 - back) + lane) * BANDS;
+        &self.memories[at..at + BANDS]
     }
 
     /// The audio `back` quanta before the one last pushed.
@@ -79,12 +100,19 @@ impl History {
         &self.audio[at..at + self.channels]
     }
 
+    /// What external detectors heard then.
+    pub(super) fn external(&self, back: u64) -> &[Frames] {
+        let at = ((self.now - 1 - back) % QUANTA) as usize * self.channels;
+        &self.external[at..at + self.channels]
+    }
+
     /// What was before is not asked for any more.
     pub(super) fn forget(&mut self) {
         self.since = self.now;
     }
 
+    /// The first lane of the checkpoint before this quantum.
     fn checkpoint(&self, quantum: u64) -> usize {
-        (quantum % QUANTA / STRIDE) as usize * self.channels * PLACES
+        (quantum % QUANTA / STRIDE) as usize * self.channels
     }
 }

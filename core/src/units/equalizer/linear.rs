@@ -160,6 +160,9 @@ pub(super) struct Linear {
     /// What plays while no band is a kernel.
     dry: DelayLine,
     delayed: Vec<Frames>,
+    /// The same delay for what external detectors listen to.
+    ear: DelayLine,
+    heard: Vec<Frames>,
     side: Vec<Frames>,
     crossed: Vec<Frames>,
     /// Under way: the coming kernels differ from those heard.
@@ -191,6 +194,8 @@ impl Linear {
             coming: Voices::new(&shape, channels),
             dry: DelayLine::new(channels, plan.delay()),
             delayed: silence(),
+            ear: DelayLine::new(channels, plan.delay()),
+            heard: silence(),
             side: silence(),
             crossed: silence(),
             shape,
@@ -247,6 +252,12 @@ impl Linear {
         }
     }
 
+    /// Audio thread. What external detectors listen to, as late as the audio.
+    pub(super) fn delayed_ear(&mut self, external: &[Frames]) -> &[Frames] {
+        self.ear.process(external, &mut self.heard);
+        &self.heard
+    }
+
     /// Audio thread. What one design makes of this quantum.
     fn play(&mut self, coming: bool, kernels: Option<&Kernels>, out: &mut [Frames]) {
         let voices = if coming { &mut self.coming } else { &mut self.now };
@@ -269,6 +280,7 @@ impl Linear {
         self.now.reset();
         self.coming.reset();
         self.dry.reset();
+        self.ear.reset();
         self.changing = false;
     }
 }

@@ -2,11 +2,14 @@
 //! `equalizer`: 24 bands in series, each with its shape and its place in the stereo picture.
 //!
 //! Bands that do nothing are left out of the design, so neutral settings pass every bit. Designs are
-//! stated in [`crate::dsp::filters`]; how a new one is taken in without a click, in `audio.rs`.
+//! stated in [`crate::dsp::filters`]; how bells and shelves move with the level, in `dynamic.rs`; how a new one is taken in without a click, in `audio.rs`.
 
 mod audio;
 mod cascade;
 mod design;
+mod dynamic;
+#[cfg(test)]
+mod dynamic_tests;
 #[cfg(test)]
 mod exchange_tests;
 mod history;
@@ -85,6 +88,18 @@ crate::params! {
             .doc("Where the cut of `passive_high` has lost all but 3 dB; that of `passive_low` follows the frequency."),
         Phase = param::choice("phase", "Phase", BAND_PHASES, 0).designed()
             .doc("Whether the band has the phase of the unit or stays at minimum phase."),
+        Range = param::float("range", "Range", param::Unit::Decibel, (-30.0, 30.0), 0.0).step(0.1).designed()
+            .doc("How far a bell or shelf moves at most with the level, in front of its static gain: down or up; 0: it stands still. A band that moves stays at minimum phase."),
+        Threshold = param::float("threshold", "Threshold", param::Unit::Decibel, (-80.0, 0.0), -30.0).step(0.1).designed()
+            .doc("Level above which a band with a range moves: of a sine in full scale, of the part of the detector's input on which the band works."),
+        Ratio = param::float("ratio", "Ratio", param::Unit::Ratio, (1.0, 100.0), 4.0).log().step(0.1).designed()
+            .doc("A band moves by 1 − 1/ratio dB for each dB above the threshold, towards its range; 1: it stands still."),
+        Attack = param::float("attack", "Attack", param::Unit::Millisecond, (1.0, 500.0), 10.0).log().designed()
+            .doc("Time in which a move covers 63 % of its way in dB."),
+        Release = param::float("release", "Release", param::Unit::Millisecond, (5.0, 5000.0), 100.0).log().designed()
+            .doc("Time in which a move goes back 63 % of its way in dB."),
+        Detector = param::choice("detector", "Detector", DETECTORS, 0).designed()
+            .doc("What a band with a range listens to, at its own frequency; linked channels move together, by the largest move."),
     }
 }
 
@@ -175,6 +190,11 @@ const CHANNELS: &[Choice] = &[
     Choice { symbol: "side", doc: "What the two channels of a pair differ by." },
 ];
 
+const DETECTORS: &[Choice] = &[
+    Choice { symbol: "input", doc: "The input of the band." },
+    Choice { symbol: "sidechain", doc: "The sidechain of the slot; `self` is the input of the first band." },
+];
+
 /// The index of a parameter of band `band`, counted from 0.
 pub fn band_param(band: usize, p: B) -> ParamIndex {
     ParamIndex((P::SPECS.len() + band * B::SPECS.len()) as u16 + p as u16)
@@ -187,10 +207,10 @@ impl Kind for Equalizer {
     const SPEC: UnitSpec = UnitSpec {
         symbol: "equalizer",
         name: "Equalizer",
-        doc: "Up to 24 parametric bands in series, each on all channels or on left, right, mid or side.",
+        doc: "Up to 24 parametric bands in series, each on all channels or on left, right, mid or side; bells and shelves also move with the level.",
         params: P::SPECS,
         repeat: Some(Repeat { prefix: "band", name: "Band", count: BANDS, params: B::SPECS }),
-        sidechain: false,
+        sidechain: true,
         sound: 2,
     };
     type Unit = EqualizerUnit;
@@ -211,6 +231,8 @@ impl Kind for Equalizer {
     fn time_constant(format: &Format, values: &Values) -> f64 {
         // A kernel forgets at its end, which is as long after its delay as the delay itself.
         let kernel = linear::Plan::new(format, values).map_or(0.0, |plan| plan.delay() as f64 / 5.0);
-        Design::cascade(format, values).time_constant().max(kernel) / format.rate()
+        let d = Design::cascade(format, values);
+        let filters = d.time_constant().max(kernel) / format.rate();
+        d.dynamics.iter().flatten().fold(filters, |t, d| t.max(d.slowest))
     }
 }
