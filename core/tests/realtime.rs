@@ -81,7 +81,7 @@ fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
             _ if rig.link.commands.slots() < 128 => {}
             0..3 => change(&mut rig, r),
             3 if !installing => {
-                let slot = randomized(rig.plan.slots[0].clone(), r);
+                let slot = quick(randomized(rig.plan.slots[0].clone(), r), r);
                 let plan = RackPlan { slots: vec![slot], ..rig.plan.clone() };
                 rig.install(&plan);
                 installing = true;
@@ -108,6 +108,11 @@ fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
     }
     assert!(buffers.main.iter().flatten().all(|v| v.is_finite()));
     total
+}
+
+/// With short kernels mostly: designing long ones would be all that the test does.
+fn quick(slot: SlotPlan, r: &mut Rng) -> SlotPlan {
+    if slot.table.find("length").is_some() && r.below(50) > 0 { slot.with("length", 0.0) } else { slot }
 }
 
 /// One to three live changes in one batch.
