@@ -12,6 +12,7 @@ mod cases;
 mod rig;
 
 use cases::{all_working, name, rack, random_value, randomized};
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::engine::{Command, Event, TapPoint, tap::Tap};
 use lathe_core::param::Motion;
 use lathe_core::rack::plan::{RackPlan, SlotPlan};
@@ -68,7 +69,8 @@ fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
     let channels = start.layout.len();
     let audio = music(channels, 65_536, 48_000, r.next());
     let mut rig = Rig::new(&start, 48_000);
-    let mut buffers = rig::Buffers { input: &audio, offset: 0, main: vec![vec![0.0; 65_536]; channels] };
+    let silence = || vec![vec![0.0; 65_536]; channels];
+    let mut buffers = rig::Buffers { input: &audio, offset: 0, main: silence(), monitor: silence() };
     let mut bad = audio.clone();
     for _ in 0..200 {
         let (c, n) = (r.below(channels), r.below(65_536));
@@ -98,6 +100,8 @@ fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
                 let panic = &rig.link.status.panic;
                 panic.store(r.below(4) == 0, std::sync::atomic::Ordering::Relaxed);
             }
+            6 => rig.listen("u", r.below(26) as u16),
+            7 => rig.set_monitor(MonitorParam::Source, r.below(3) as f64),
             _ => {}
         }
         let frames = [64, 128, 256, 100, 441, 1][r.below(6)];
@@ -106,7 +110,7 @@ fn torture(start: RackPlan, periods: usize, r: &mut Rng) -> u64 {
         total += period(&mut rig, &mut buffers, frames);
         installing &= !rig.collect().iter().any(|e| matches!(e, Event::Installed(_)));
     }
-    assert!(buffers.main.iter().flatten().all(|v| v.is_finite()));
+    assert!(buffers.main.iter().chain(&buffers.monitor).flatten().all(|v| v.is_finite()));
     total
 }
 

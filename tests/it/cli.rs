@@ -16,7 +16,8 @@ use serde_json::Value;
 use crate::docs::golden;
 use crate::files::{Desk, LATHE, assert_same, noise, sine};
 
-const VERBS: [&str; 9] = ["render", "measure", "check", "curve", "layout", "units", "params", "init", "bench"];
+const VERBS: [&str; 9] =
+    ["render", "measure", "check", "curve", "layout", "units", "params", "init", "bench"];
 
 /// The keys of an object, in alphabetical order.
 fn keys(value: &Value) -> Vec<&str> {

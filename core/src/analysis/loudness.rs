@@ -9,8 +9,8 @@
 //! A window gives no reading until it has been filled since the start, the reset or the gap before.
 
 use super::histogram::Histogram;
-use super::kweight::KWeighting;
 use super::window::SlidingSum;
+use crate::dsp::kweight::KWeighting;
 use crate::dsp::{Frames, QUANTUM, math};
 use crate::units::Layout;
 
@@ -80,7 +80,7 @@ impl LoudnessMeter {
     pub fn new(rate: u32, layout: &Layout) -> Self {
         let mut m = LoudnessMeter {
             rate: u64::from(rate.max(STEPS_PER_SECOND as u32)),
-            weighting: KWeighting::new(rate, layout),
+            weighting: KWeighting::new(rate, &layout.loudness_weights()),
             step: 0,
             left: 0,
             open: 0.0,

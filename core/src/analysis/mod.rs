@@ -6,7 +6,6 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`kweight`] | K weighting, the same response at every rate, and the channels' weights |
 //! | [`window`] | the sum over a sliding window, without drift |
 //! | [`histogram`] | gated blocks of weeks in constant memory |
 //! | [`loudness`] | momentary, short-term, integrated, loudness range |
@@ -16,7 +15,6 @@
 //! | [`meter`] | all of these for one tap, and its readers |
 
 pub mod histogram;
-pub mod kweight;
 pub mod levels;
 pub mod loudness;
 pub mod meter;

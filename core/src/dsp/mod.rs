@@ -15,6 +15,7 @@ pub mod fft;
 pub mod filters;
 pub mod highpass;
 pub mod knee;
+pub mod kweight;
 pub mod linear_phase;
 pub mod math;
 pub mod oversample;

@@ -256,3 +256,11 @@ pub fn process(coefs: &Coefs, state: &mut State, audio: &mut Frames) {
     }
     *state = state.flushed();
 }
+
+/// Audio thread. One section that is another in every frame, over one channel's quantum.
+pub fn process_moving(coefs: &[Coefs; QUANTUM], state: &mut State, audio: &mut Frames) {
+    for (x, c) in audio.iter_mut().zip(coefs) {
+        *x = c.step(state, *x);
+    }
+    *state = state.flushed();
+}

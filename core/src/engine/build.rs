@@ -50,8 +50,8 @@ pub fn build(plan: &RackPlan, sample_rate: u32) -> Result<Built, BuildError> {
     let mut b = Builder::new(plan, sample_rate);
     let wet = b.serial(&plan.slots, MAIN, &plan.layout)?;
     let wet = b.pad(plan, wet)?;
-    let main_out = b.whole_rack(&plan.layout, wet, plan.bypass);
-    Ok(b.finish(main_out))
+    let (dry, main_out) = b.whole_rack(&plan.layout, wet, plan.bypass);
+    Ok(b.finish(dry, main_out))
 }
 
 /// The parts that a slot's designed parameters ask for: a boxed `Option<Parts>`; `None` if there are none.
@@ -183,6 +183,8 @@ impl Builder {
             unit,
             slot: SlotOp::of_table(slot.table.len()),
             scratch: vec![SILENCE; channels],
+            heard: vec![SILENCE; channels],
+            heard_map: heard_map(&format.layout, &self.layout),
         }));
         let structure = structure(&slot.table, &slot.values);
         let key =
@@ -363,8 +365,9 @@ impl Builder {
         Ok(self.delayed("rack|pad", self.slots.len(), wet, limit))
     }
 
-    /// The rack itself as the last slot: its bypass, with a dry path from main in.
-    fn whole_rack(&mut self, layout: &Layout, wet: usize, bypass: bool) -> usize {
+    /// The rack itself as the last slot: its bypass, with a dry path from main in. Returns the buses of the
+    /// dry path and of main out.
+    fn whole_rack(&mut self, layout: &Layout, wet: usize, bypass: bool) -> (usize, usize) {
         let table = Arc::new(ParamTable::new(&SlotParam::SPECS[..1]));
         let index = self.slots.len();
         let format = Format { sample_rate: self.sample_rate, layout: layout.clone() };
@@ -392,17 +395,19 @@ impl Builder {
         let out =
             self.step("rack|blend".to_string(), vec![dry, wet], &[(layout.len(), latency)], index, 0.0, op);
         self.slots[index].output = out;
-        out
+        (dry, out)
     }
 
-    fn finish(self, main_out: usize) -> Built {
+    fn finish(self, dry: usize, main_out: usize) -> Built {
         let latency = self.buses[main_out].latency;
         let chain = Chain {
             steps: self.running,
             slots: self.states,
             buses: self.buses.iter().map(|b| vec![SILENCE; b.channels]).collect(),
             main_out,
+            dry,
             latency,
+            listen: None,
             inputs: self.inputs.len(),
             slot_io: self.slots.iter().map(|s| (s.input, s.output)).collect(),
             serials: self.slots.iter().map(|s| serial(&s.id)).collect(),
@@ -415,6 +420,7 @@ impl Builder {
             buses: self.buses,
             slots: self.slots,
             main_out,
+            dry,
             latency,
         };
         Built { chain: Box::new(chain), spec: Arc::new(spec) }
@@ -435,6 +441,22 @@ fn pair_op(kind: SplitKind, layout: &Layout) -> Option<PairOp> {
     let pairs = layout.pairs();
     let rest = (0..layout.len()).filter(|c| !pairs.iter().any(|&(l, r)| l == *c || r == *c)).collect();
     Some(PairOp { midside: kind == SplitKind::MidSide, pairs, rest })
+}
+
+/// How what a slot lets one hear comes to the monitor's channels: the same role, else the other of its pair,
+/// one channel alone on all, else silence.
+fn heard_map(slot: &Layout, monitor: &Layout) -> Vec<Vec<usize>> {
+    let find = |c: usize| slot.roles.iter().position(|r| *r == monitor.roles[c]);
+    let partner = |c: usize| {
+        let other = |&(l, r): &(usize, usize)| match c {
+            _ if c == l => Some(r),
+            _ if c == r => Some(l),
+            _ => None,
+        };
+        monitor.pairs().iter().find_map(other).and_then(find)
+    };
+    let alone = if slot.len() == 1 { Some(0) } else { None };
+    (0..monitor.len()).map(|c| find(c).or_else(|| partner(c)).or(alone).into_iter().collect()).collect()
 }
 
 /// The values that decide memory, latency and topology.

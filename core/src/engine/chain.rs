@@ -5,13 +5,14 @@
 use std::any::Any;
 
 use super::link::Reductions;
+use super::listen::{Ask, Heard};
 use crate::dsp::crossover::{Crossover, Points};
 use crate::dsp::delay::DelayLine;
 use crate::dsp::simd::Class;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::ParamIndex;
 use crate::rack::split::BranchParam;
-use crate::units::{AnyUnit, Block, Glides, Readings, SlotParam};
+use crate::units::{AnyUnit, Block, Glides, Listen, Readings, SlotParam};
 
 /// One signal of one quantum, a `Frames` for each channel.
 pub type Bus = Vec<Frames>;
@@ -46,6 +47,10 @@ pub struct UnitOp {
     pub slot: SlotOp,
     /// Scratch for the delayed dry signal.
     pub scratch: Bus,
+    /// What the unit lets one listen to, while someone does.
+    pub heard: Bus,
+    /// For each channel of the monitor, the channels of `heard` it is the mean of.
+    pub heard_map: Vec<Vec<usize>>,
 }
 
 /// Where a slot's `bypass` and `mix` stand in its table.
@@ -163,7 +168,11 @@ pub struct Chain {
     pub slots: Vec<SlotState>,
     pub buses: Vec<Bus>,
     pub main_out: usize,
+    /// Main in, as late as main out.
+    pub dry: usize,
     pub latency: usize,
+    /// Who is listened to.
+    pub listen: Option<Ask>,
     /// Input buses come first: main, then sidechain ports.
     pub inputs: usize,
     /// (input, output) bus of each slot, for taps.
@@ -188,11 +197,29 @@ impl Chain {
         for (out, bus) in outs.iter_mut().zip(self.buses.iter_mut().skip(step.first_out)).take(step.outs) {
             *out = std::mem::take(bus);
         }
-        let fault = run(&mut step.op, &step.ins, &self.buses, &mut outs[..step.outs], slot);
+        let asked = self.listen.filter(|a| self.serials.get(step.slot) == Some(&a.slot));
+        let what = asked.map_or(0, |a| a.what);
+        let fault = run(&mut step.op, &step.ins, &self.buses, &mut outs[..step.outs], slot, what);
         for (out, bus) in outs.iter_mut().zip(self.buses.iter_mut().skip(step.first_out)).take(step.outs) {
             *bus = std::mem::take(out);
         }
         fault
+    }
+
+    /// Audio thread. The step of the unit in the slot with this serial number.
+    pub fn unit_step(&self, serial: u32) -> Option<usize> {
+        let place = self.serials.iter().position(|s| *s == serial)?;
+        let step = self.slots.get(place)?.step?;
+        matches!(self.steps.get(step)?.op, Op::Unit(_)).then_some(step)
+    }
+
+    /// Audio thread. What the slot that is listened to lets one hear of this quantum.
+    pub fn heard(&self) -> Option<Heard<'_>> {
+        let step = self.unit_step(self.listen?.slot)?;
+        match &self.steps.get(step)?.op {
+            Op::Unit(u) => Some(Heard { audio: &u.heard, map: &u.heard_map }),
+            _ => None,
+        }
     }
 
     /// Audio thread. Shows what each slot has reduced in the last quantum.
@@ -220,11 +247,12 @@ impl Chain {
 }
 
 /// Audio thread. One operation; true if a unit produced something not finite and was reset.
-fn run(op: &mut Op, ins: &[usize], buses: &[Bus], outs: &mut [Bus], slot: &mut SlotState) -> bool {
+/// `what` is listened to, 0 for nothing.
+fn run(op: &mut Op, ins: &[usize], buses: &[Bus], outs: &mut [Bus], slot: &mut SlotState, what: u16) -> bool {
     let input = |i: usize| ins.get(i).and_then(|b| buses.get(*b)).map_or(&[][..], |b| b.as_slice());
     let [out, ..] = outs else { return false };
     match op {
-        Op::Unit(u) => return run_unit(u, input(0), (ins.len() > 1).then(|| input(1)), out, slot),
+        Op::Unit(u) => return run_unit(u, input(0), (ins.len() > 1).then(|| input(1)), out, slot, what),
         Op::Delay(d) => d.process(input(0), out),
         Op::Bands(x) => {
             let mut bands: [&mut [Frames]; MAX_OUTS] = Default::default();
@@ -272,12 +300,22 @@ fn run_unit(
     sidechain: Option<&[Frames]>,
     out: &mut Bus,
     slot: &mut SlotState,
+    what: u16,
 ) -> bool {
     u.dry.process(input, &mut u.scratch);
     for (o, i) in out.iter_mut().zip(input) {
         *o = *i;
     }
-    u.unit.process(&mut Block::new(out, sidechain, &slot.glides));
+    let mut block = Block::new(out, sidechain, &slot.glides);
+    if what > 0 {
+        u.heard.fill(SILENCE);
+        block.listen = Some(Listen { what, out: &mut u.heard });
+    }
+    u.unit.process(&mut block);
+    if what > 0 && !all_finite(&u.heard) {
+        // The unit stays as it is: listening touches nothing.
+        u.heard.fill(SILENCE);
+    }
     slot.readings = Readings::default();
     u.unit.readings(&mut slot.readings);
     let fault = !all_finite(out);
@@ -355,7 +393,8 @@ fn put_together(
     }
 }
 
-fn route(map: &[Vec<usize>], x: &[Frames], out: &mut Bus) {
+/// Audio thread. Each channel of `out` is the mean of some of `x`, or silent.
+pub fn route(map: &[Vec<usize>], x: &[Frames], out: &mut [Frames]) {
     for (o, sources) in out.iter_mut().zip(map) {
         *o = SILENCE;
         let share = 1.0 / sources.len().max(1) as f64;

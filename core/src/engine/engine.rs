@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Frame;
 use super::chain::Chain;
 use super::link::{AudioLink, Batch, Command, Event, Install, Write};
-use super::output::{MainFade, Monitor, Quiet, guard_input};
+use super::listen::Ask;
+use super::monitor::Monitor;
+use super::output::{MainFade, Quiet, guard_input};
 use super::spec::SlotIndex;
 use super::swap::Swap;
 use super::tap::{Tap, TapId, TapPoint};
@@ -53,7 +55,7 @@ impl Engine {
             waiting: Vec::with_capacity(MAX_WAITING),
             taps: Vec::with_capacity(MAX_TAPS),
             fade: MainFade::new(built.spec.sample_rate, link.status.panic.load(Relaxed)),
-            monitor: Monitor::new(&built.spec.layout),
+            monitor: Monitor::new(&built.spec.layout, built.spec.sample_rate),
             frame: 0,
             inputs: built.spec.inputs.clone(),
             sample_rate: built.spec.sample_rate,
@@ -156,12 +158,17 @@ impl Engine {
         for write in &mut batch.writes {
             match write {
                 Write::Glide { slot: SlotIndex::MONITOR, param, to, frames } => {
-                    self.monitor.glides.go(*param, *to, *frames, at);
+                    self.monitor.set(*param, *to, *frames, at);
                 }
                 Write::Glide { slot, param, to, frames } => {
                     if let Some(s) = self.chain.slots.get_mut(slot.0 as usize) {
                         s.glides.go(*param, *to, *frames, at);
                     }
+                }
+                Write::Listen { slot, what } => {
+                    let serial = self.chain.serials.get(slot.0 as usize);
+                    let ask = serial.map(|slot| Ask { slot: *slot, what: *what });
+                    self.monitor.ear.want(ask.filter(|a| a.what > 0));
                 }
                 Write::Parts { slot, parts } => self.chain.exchange(slot.0 as usize, &mut **parts, at),
             }
@@ -173,6 +180,7 @@ impl Engine {
     fn install(&mut self, install: Box<Install>) {
         self.link.applied(install.revision);
         self.link.status.chain.store(install.revision, Relaxed);
+        self.monitor.ear.begin_swap(&self.chain, &install.transition.seats);
         let swap = Swap::begin(install, &mut self.chain);
         if !swap.install.transition.silence {
             self.link.status.latency.store(self.chain.latency, Relaxed);
@@ -207,7 +215,8 @@ impl Engine {
     }
 
     fn run_chain(&mut self) {
-        let Engine { chain, swap, fade, link, .. } = self;
+        let Engine { chain, swap, fade, link, monitor, .. } = self;
+        monitor.ear.advance(chain, swap.as_mut().map(|s| &mut *s.install.chain));
         chain.advance();
         let mut resets = 0;
         match swap {
@@ -250,7 +259,12 @@ impl Engine {
         }
         self.fade.process(quiet, io.main);
         status.silent.store(self.fade.is_silent(), Relaxed);
-        self.monitor.process(io.main, io.monitor);
+        let heard = match &self.swap {
+            Some(swap) if self.monitor.ear.is_in_guest() => swap.install.chain.heard(),
+            _ => self.chain.heard(),
+        };
+        let dry = bus_at(&self.chain, Some(self.chain.dry));
+        self.monitor.process(io.main, dry, heard, &self.fade, io.monitor);
         for tap in &mut self.taps {
             let audio: &[Frames] = match tap.point {
                 TapPoint::In => bus_at(&self.chain, Some(0)),
@@ -267,6 +281,7 @@ impl Engine {
         if self.swap.as_ref().is_some_and(Swap::is_done)
             && let Some(swap) = self.swap.take()
         {
+            self.monitor.ear.end_swap();
             let install = swap.finish(&mut self.chain);
             self.link.status.latency.store(self.chain.latency, Relaxed);
             self.link.status.installs.fetch_add(1, Relaxed);

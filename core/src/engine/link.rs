@@ -24,6 +24,8 @@ pub const CAPACITY: usize = 256;
 pub enum Write {
     /// Ramp a gliding parameter to `to` over `frames`.
     Glide { slot: SlotIndex, param: ParamIndex, to: f64, frames: u32 },
+    /// Listen to this of a slot's unit, 0 to nothing, instead of what was listened to before.
+    Listen { slot: SlotIndex, what: u16 },
     /// Exchange designed parts: an `Option<Parts>` of the slot's unit; what is left in it travels home.
     Parts { slot: SlotIndex, parts: Box<dyn Any + Send> },
 }

@@ -10,6 +10,9 @@
 //! | [`swap`] | an install under way: seats kept, the old span running as a guest | audio |
 //! | [`engine`] | one quantum: commands, chain, guard, outputs, taps | audio |
 //! | [`quantum`] | any period in, whole quanta inside | audio |
+//! | [`output`] | the guard at the input, the fade to silence at main | audio |
+//! | [`monitor`] | the monitor output: its source, level, dim, mute, mono | audio |
+//! | [`listen`] | which slot is listened to | audio |
 //! | [`link`] | every ring between the two sides | both |
 //! | [`response`] | gain and phase of a rack or slot, measured | control |
 //! | [`tap`] | audio copied out for those who only look at it | both |
@@ -21,6 +24,8 @@ mod denormals;
 #[allow(clippy::module_inception, reason = "the file of the type of that name")]
 pub mod engine;
 pub mod link;
+pub mod listen;
+pub mod monitor;
 pub mod output;
 pub mod quantum;
 pub mod response;

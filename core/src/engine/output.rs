@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What stands between the chain and the ports: the fade to silence, the guard and the monitor.
+//! What stands between the chain and the ports: the guard at the input and the fade to silence.
 //! Audio thread, but for `new`.
 
-use crate::dsp::math::quantum;
 use crate::dsp::ramp::Quintic;
-use crate::dsp::simd::Class;
-use crate::dsp::{Frames, QUANTUM, SILENCE};
-use crate::param::{self, ParamTable};
-use crate::units::{Glides, ramp_frames};
+use crate::dsp::{Frames, SILENCE};
+use crate::units::ramp_frames;
 
-crate::params! {
-    /// The monitor's own parameters: outside the rack, outside snapshots.
-    pub enum MonitorParam {
-        Level = param::float("level", "Level", param::Unit::Decibel, (-80.0, 12.0), 0.0).step(0.5)
-            .doc("Monitor level."),
-        Dim = param::toggle("dim", "Dim", false).doc("Lowers the monitor by 20 dB."),
-        Mute = param::toggle("mute", "Mute", false).doc("Silences the monitor."),
-        Mono = param::toggle("mono", "Mono", false)
-            .doc("The mean of left and right on both; other channels stay."),
-    }
-}
-
-/// What `dim` takes off, in dB.
-const DIM_DB: f64 = -20.0;
 /// Times of the fades to silence, in milliseconds.
 const PANIC_MS: f64 = 5.0;
 const CLOSING_MS: f64 = 50.0;
@@ -40,14 +23,16 @@ pub struct Quiet {
 pub struct MainFade {
     level: Quintic,
     sample_rate: u32,
+    /// Of this quantum, if `moving`.
     weights: Frames,
+    moving: bool,
 }
 
 impl MainFade {
     /// `silent`: main begins in silence.
     pub fn new(sample_rate: u32, silent: bool) -> Self {
         let level = Quintic::at(if silent { 0.0 } else { 1.0 });
-        MainFade { level, sample_rate, weights: SILENCE }
+        MainFade { level, sample_rate, weights: SILENCE, moving: false }
     }
 
     /// Begins in silence and fades in, unless there is a reason for silence.
@@ -71,18 +56,24 @@ impl MainFade {
             };
             self.level.go(target, ramp_frames(ms, self.sample_rate));
         }
-        if self.level.quantum(&mut self.weights) {
-            for c in main.iter_mut() {
+        self.moving = self.level.quantum(&mut self.weights);
+        self.apply(main);
+        const LIMIT: f64 = f32::MAX as f64;
+        for x in main.iter_mut().flatten() {
+            *x = if x.is_finite() { x.clamp(-LIMIT, LIMIT) } else { 0.0 };
+        }
+    }
+
+    /// Fades another signal as main was faded in this quantum.
+    pub fn apply(&self, audio: &mut [Frames]) {
+        if self.moving {
+            for c in audio.iter_mut() {
                 for (x, w) in c.iter_mut().zip(&self.weights) {
                     *x *= w.clamp(0.0, 1.0);
                 }
             }
         } else if self.level.value() == 0.0 {
-            main.iter_mut().for_each(|c| *c = SILENCE);
-        }
-        const LIMIT: f64 = f32::MAX as f64;
-        for x in main.iter_mut().flatten() {
-            *x = if x.is_finite() { x.clamp(-LIMIT, LIMIT) } else { 0.0 };
+            audio.iter_mut().for_each(|c| *c = SILENCE);
         }
     }
 }
@@ -100,50 +91,4 @@ pub fn guard_input(input: &[Frames], bus: &mut [Frames]) -> u64 {
         }
     }
     refused
-}
-
-/// The monitor chain; its source is main.
-pub struct Monitor {
-    pub glides: Glides,
-    /// Left and right of the first pair.
-    pair: Option<(usize, usize)>,
-    class: Class,
-}
-
-impl Monitor {
-    pub fn new(layout: &crate::units::Layout) -> Self {
-        let table = ParamTable::new(MonitorParam::SPECS);
-        let pair = layout.pairs().first().copied();
-        Monitor { glides: Glides::new(&table, &table.defaults()), pair, class: Class::chosen() }
-    }
-
-    pub fn process(&mut self, main: &[Frames], out: &mut [Frames]) {
-        self.glides.advance();
-        let (level, dim) =
-            (self.glides.ramp(MonitorParam::Level.into()), self.glides.ramp(MonitorParam::Dim.into()));
-        let (mute, mono) =
-            (self.glides.ramp(MonitorParam::Mute.into()), self.glides.ramp(MonitorParam::Mono.into()));
-        let mut gain: Frames = std::array::from_fn(|i| level.at(i) + DIM_DB * dim.at(i));
-        quantum::db_to_gain(self.class, &mut gain);
-        for (i, g) in gain.iter_mut().enumerate() {
-            *g *= 1.0 - mute.at(i);
-        }
-        for (o, x) in out.iter_mut().zip(main) {
-            for i in 0..QUANTUM {
-                o[i] = x[i] * gain[i];
-            }
-        }
-        if let Some((l, r)) = self.pair.filter(|_| mono.is_moving() || mono.at(0) > 0.0) {
-            for i in 0..QUANTUM {
-                let (Some(a), Some(b)) = (out.get(l).map(|c| c[i]), out.get(r).map(|c| c[i])) else { return };
-                let (mean, w) = (0.5 * (a + b), mono.at(i));
-                if let Some(c) = out.get_mut(l) {
-                    c[i] = w * mean + (1.0 - w) * a;
-                }
-                if let Some(c) = out.get_mut(r) {
-                    c[i] = w * mean + (1.0 - w) * b;
-                }
-            }
-        }
-    }
 }

@@ -64,6 +64,8 @@ pub struct ChainSpec {
     /// Schedule order; the rack itself (whole-rack bypass) is last, with the id `rack`.
     pub slots: Vec<SlotSpec>,
     pub main_out: usize,
+    /// Main in, as late as main out.
+    pub dry: usize,
     /// Frames from main in to main out.
     pub latency: usize,
 }

@@ -147,6 +147,7 @@ fn patch(chain: &mut Chain, install: &Install, blended: bool) {
         let bus = if blended { blend } else { own };
         match place {
             Patch::MainOut => chain.main_out = bus,
+            Patch::Dry => chain.dry = bus,
             Patch::Arg { step, arg } => {
                 if let Some(a) = chain.steps.get_mut(step).and_then(|s| s.ins.get_mut(arg)) {
                     *a = bus;

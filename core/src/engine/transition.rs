@@ -37,6 +37,7 @@ pub enum GuestOp {
 pub enum Patch {
     Arg { step: usize, arg: usize },
     MainOut,
+    Dry,
 }
 
 /// The whole way from one chain to the next; times in frames.
@@ -176,6 +177,7 @@ impl<'a> Way<'a> {
         }
         way.guest(done..old.steps.len(), new.steps.len());
         way.read(old.main_out, new.main_out, new.steps.len(), Patch::MainOut);
+        way.read(old.dry, new.dry, new.steps.len(), Patch::Dry);
         way
     }
 

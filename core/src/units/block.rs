@@ -13,12 +13,23 @@ pub struct Block<'a> {
     pub audio: &'a mut [Frames],
     /// The detector's input, as many channels as `audio`; `None`: listen to `audio` itself.
     pub sidechain: Option<&'a [Frames]>,
+    /// Someone listens to a part of this unit's work. What is written there never reaches main, and what
+    /// is done for it must leave `audio` as it would be.
+    pub listen: Option<Listen<'a>>,
     glides: &'a Glides,
+}
+
+/// Where a unit writes what someone listens to.
+pub struct Listen<'a> {
+    /// The value of [`Kind::listen`](super::Kind::listen), never 0.
+    pub what: u16,
+    /// As many channels as `audio`, silent.
+    pub out: &'a mut [Frames],
 }
 
 impl<'a> Block<'a> {
     pub fn new(audio: &'a mut [Frames], sidechain: Option<&'a [Frames]>, glides: &'a Glides) -> Self {
-        Block { audio, sidechain, glides }
+        Block { audio, sidechain, listen: None, glides }
     }
 
     /// Audio thread. This quantum's values of a gliding parameter.

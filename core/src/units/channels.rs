@@ -142,8 +142,31 @@ pub const NAMED: &[(&str, &[Role])] = &[
     ),
 ];
 
+/// The weight of a channel's power (BS.1770-5, Annex 1 Table 3 and Annex 3 Table 4).
+///
+/// 1.41 between 60° and 120° of azimuth and below 30° of elevation, otherwise 1; the LFE does not count.
+/// Sides stand at ±90…110°, the backs of 7.1 at ±135° and tops at 30° and more (ITU-R BS.2051). Backs in a
+/// layout without sides are its surrounds and weigh 1.41: that rule is ours.
+/// The Recommendation itself was not at hand: the weights are those of the ITU Journal, ICT Discoveries 3(1),
+/// 2020, Table 2 (60°, 90°, 110° +1.5 dB; 0°, 30°, 135° 0 dB) and of the `ebur128` crate; the numbers of its
+/// tables are not verified.
+fn loudness_weight(role: Role, layout: &Layout) -> f64 {
+    let sides = [Role::LeftSide, Role::RightSide].iter().any(|r| layout.roles.contains(r));
+    match role {
+        Role::Lfe => 0.0,
+        Role::LeftSide | Role::RightSide => 1.41,
+        Role::LeftBack | Role::RightBack if !sides => 1.41,
+        _ => 1.0,
+    }
+}
+
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control half")]
 impl Layout {
+    /// The weight of each channel's power in loudness (BS.1770-5).
+    pub fn loudness_weights(&self) -> Vec<f64> {
+        self.roles.iter().map(|r| loudness_weight(*r, self)).collect()
+    }
+
     pub fn new(roles: &[Role]) -> Self {
         Layout { roles: roles.to_vec(), groups: roles.iter().map(|r| r.group()).collect() }
     }

@@ -5,13 +5,15 @@ use std::any::Any;
 use std::marker::PhantomData;
 
 use super::{Block, Format, Kind, Notes, Readings, Refusal, SlotParam, Unit, UnitSpec};
-use crate::param::{ParamTable, Values};
+use crate::param::{ParamSpec, ParamTable, Values};
 
 /// A [`Kind`] as the catalog lists it. Control side.
 pub trait AnyKind: Sync {
     fn spec(&self) -> &'static UnitSpec;
     /// The whole table of a slot with this unit: the unit's own lines, then [`SlotParam`].
     fn table(&self) -> ParamTable;
+    /// What it lets one listen to; see [`Kind::listen`].
+    fn listen(&self) -> Option<ParamSpec>;
     /// A boxed `Option<Parts>` for [`AnyUnit::exchange`].
     fn design(
         &self,
@@ -71,6 +73,9 @@ impl<K: Kind> AnyKind for Erased<K> {
     }
     fn table(&self) -> ParamTable {
         Self::SPEC.own_params().and(SlotParam::SPECS)
+    }
+    fn listen(&self) -> Option<ParamSpec> {
+        K::listen()
     }
     fn design(
         &self,

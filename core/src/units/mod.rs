@@ -16,7 +16,7 @@ pub mod limiter;
 #[cfg(test)]
 mod rig;
 
-pub use block::{Block, Glides, Ramp};
+pub use block::{Block, Glides, Listen, Ramp};
 pub use channels::{Format, Layout, NAMED, Role};
 pub use erased::{AnyKind, AnyUnit, Erased};
 
@@ -93,6 +93,12 @@ pub trait Kind: 'static {
         values: &Values,
         parts: <Self::Unit as Unit>::Parts,
     ) -> Result<Self::Unit, Refusal>;
+
+    /// What of its work the unit lets one listen to at the monitor, `monitor/listen/<slot>`: a choice or an
+    /// integer whose 0 is nothing. The value comes as [`Listen::what`].
+    fn listen() -> Option<ParamSpec> {
+        None
+    }
 
     /// The longest time constant in seconds: how fast the unit forgets how it was started.
     fn time_constant(_format: &Format, _values: &Values) -> f64 {

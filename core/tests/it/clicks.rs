@@ -14,11 +14,11 @@ const RATE: u32 = 48_000;
 const STEP: usize = 24_000 / 64 * 64;
 
 /// A linear-phase FIR with 200 dB of stop band.
-struct Fir(Vec<f64>);
+pub struct Fir(Vec<f64>);
 
 impl Fir {
     /// Passes `low`..`high` Hz with edges `edge` Hz wide outside them.
-    fn band(low: f64, high: f64, edge: f64) -> Fir {
+    pub fn band(low: f64, high: f64, edge: f64) -> Fir {
         let rate = f64::from(RATE);
         let beta = 20.0;
         let n = ((200.0 - 8.0) / (2.285 * 2.0 * PI * edge / rate)).ceil() as usize | 1;
@@ -38,7 +38,7 @@ impl Fir {
     }
 
     /// Peak of the filtered signal in dBFS, edges left out.
-    fn peak(&self, x: &[f64]) -> f64 {
+    pub fn peak(&self, x: &[f64]) -> f64 {
         let y: Vec<f64> =
             x.windows(self.0.len()).map(|w| w.iter().zip(&self.0).map(|(a, b)| a * b).sum()).collect();
         peak_db(&y)

@@ -2,10 +2,12 @@
 //! The core's measurements that need a whole engine: see each module.
 
 mod alignment;
+mod auto_gain;
 mod cases;
 mod clicks;
 mod fades;
 mod invariance;
+mod monitor;
 mod params;
 mod response;
 mod rig;

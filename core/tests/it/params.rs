@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lathe_core::engine::output::MonitorParam;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::param::{Motion, ParamKind, ParamTable, Scale};
 use lathe_core::rack::split::SplitKind;
 use lathe_core::units::{CATALOG, SlotParam};

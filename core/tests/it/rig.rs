@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use lathe_core::dsp::QUANTUM;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::engine::{
-    self, Batch, ChainSpec, Command, Engine, Event, Install, Link, Periods, Ports, Write, build, transition,
+    self, Batch, ChainSpec, Command, Engine, Event, Install, Link, Periods, Ports, SlotIndex, Write, build,
+    transition,
 };
 use lathe_core::param::Motion;
 use lathe_core::rack::plan::RackPlan;
@@ -18,6 +20,8 @@ pub struct Buffers<'a> {
     pub input: &'a [Vec<f64>],
     pub offset: usize,
     pub main: Vec<Vec<f64>>,
+    /// Empty: nobody listens.
+    pub monitor: Vec<Vec<f64>>,
 }
 
 impl Ports for Buffers<'_> {
@@ -29,7 +33,12 @@ impl Ports for Buffers<'_> {
         let at = self.offset + from;
         self.main[channel][at..at + audio.len()].copy_from_slice(audio);
     }
-    fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
+    fn write_monitor(&mut self, channel: usize, from: usize, audio: &[f64]) {
+        let at = self.offset + from;
+        if let Some(m) = self.monitor.get_mut(channel) {
+            m[at..at + audio.len()].copy_from_slice(audio);
+        }
+    }
 }
 
 /// One engine, its control side and the plan it runs.
@@ -55,18 +64,33 @@ impl Rig {
         self.run_in(input, &mut || QUANTUM)
     }
 
+    /// Runs planar input in periods of 64 and returns main and monitor.
+    pub fn run_both(&mut self, input: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+        self.exchange(input, &mut || QUANTUM)
+    }
+
     /// Runs planar input in periods that `period` chooses.
     pub fn run_in(&mut self, input: &[Vec<f64>], period: &mut dyn FnMut() -> usize) -> Vec<Vec<f64>> {
+        self.exchange(input, period).0
+    }
+
+    /// Main and monitor.
+    pub fn exchange(
+        &mut self,
+        input: &[Vec<f64>],
+        period: &mut dyn FnMut() -> usize,
+    ) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
         let frames = input[0].len();
         let channels = self.spec.layout.len();
-        let mut b = Buffers { input, offset: 0, main: vec![vec![0.0; frames]; channels] };
+        let silence = || vec![vec![0.0; frames]; channels];
+        let mut b = Buffers { input, offset: 0, main: silence(), monitor: silence() };
         while b.offset < frames {
             let n = period().min(frames - b.offset);
             self.periods.run(n, &mut b);
             b.offset += n;
         }
         self.collect();
-        b.main
+        (b.main, b.monitor)
     }
 
     /// Takes home what has come home.
@@ -107,6 +131,24 @@ impl Rig {
         }
         let batch = Batch { revision: self.revision, at, writes: writes.into() };
         assert!(self.link.send(Command::Apply(Box::new(batch))).is_ok());
+    }
+
+    /// Sends writes as one batch, for the coming quantum.
+    pub fn send(&mut self, writes: Vec<Write>) {
+        self.revision += 1;
+        let batch = Batch { revision: self.revision, at: 0, writes: writes.into() };
+        assert!(self.link.send(Command::Apply(Box::new(batch))).is_ok());
+    }
+
+    /// Listens to this of a slot, 0 to nothing.
+    pub fn listen(&mut self, slot: &str, what: u16) {
+        let slot = self.spec.find_slot(slot).unwrap();
+        self.send(vec![Write::Listen { slot, what }]);
+    }
+
+    /// Sets one of the monitor's own values.
+    pub fn set_monitor(&mut self, param: MonitorParam, to: f64) {
+        self.send(vec![Write::Glide { slot: SlotIndex::MONITOR, param: param.into(), to, frames: 960 }]);
     }
 
     /// Installs another plan with the same ports.

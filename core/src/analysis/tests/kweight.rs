@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! K weighting: the table, the same response at every rate, the weights of channels.
 
-use crate::analysis::kweight::{sections, weight};
+use crate::dsp::kweight::sections;
 use crate::dsp::svf::Section;
 use crate::units::{Layout, Role};
 
@@ -53,13 +53,10 @@ fn every_rate_has_the_same_response() {
 
 #[test]
 fn weights_of_the_layouts() {
-    let weights = |name: &str| -> Vec<f64> {
-        let l = Layout::named(name).unwrap();
-        l.roles.iter().map(|r| weight(*r, &l)).collect()
-    };
+    let weights = |name: &str| -> Vec<f64> { Layout::named(name).unwrap().loudness_weights() };
     assert_eq!(weights("mono"), [1.0]);
     assert_eq!(weights("5.1"), [1.0, 1.0, 1.0, 0.0, 1.41, 1.41]);
     assert_eq!(weights("7.1.4"), [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.41, 1.41, 1.0, 1.0, 1.0, 1.0]);
     let backs = Layout::new(&[Role::Left, Role::Right, Role::LeftBack, Role::RightBack]);
-    assert_eq!(weight(Role::LeftBack, &backs), 1.41);
+    assert_eq!(backs.loudness_weights(), [1.0, 1.0, 1.41, 1.41]);
 }

@@ -3,9 +3,9 @@
 
 use std::f64::consts::PI;
 
-use crate::analysis::kweight::sections;
 use crate::analysis::loudness::lufs;
 use crate::analysis::{LoudnessMeter, LoudnessReadings};
+use crate::dsp::kweight::sections;
 use crate::dsp::{Frames, QUANTUM};
 use crate::units::Layout;
 

@@ -8,11 +8,13 @@
 //! kind at the same place; others begin with none. So do dynamic parts, whose moves go on from those of
 //! then; one that is new begins without a move and takes it up with its attack.
 
+use super::auto_gain::AutoGain;
 use super::cascade::{Cascade, Routes};
 use super::design::{Design, PLACES};
 use super::dynamic::{self, Memory, Moves};
 use super::history::History;
 use super::linear::Linear;
+use super::listen::BandListen;
 use super::{BANDS, P};
 use crate::dsp::filters::MAX_SECTIONS;
 use crate::dsp::math::db_to_gain;
@@ -58,6 +60,8 @@ pub struct EqualizerUnit {
     history: History,
     /// Bands of linear or mixed phase, before the cascade; `None` in a unit of minimum phase.
     linear: Option<Linear>,
+    listen: BandListen,
+    auto_gain: AutoGain,
     /// The coming cascade's audio.
     side: Vec<Frames>,
     run_frames: f64,
@@ -72,6 +76,8 @@ impl EqualizerUnit {
         let states = || vec![[State::default(); PLACES]; format.channels()];
         EqualizerUnit {
             routes: Routes::new(format),
+            listen: BandListen::new(format, design.regions),
+            auto_gain: AutoGain::new(format),
             now: Cascade { design: Some(design), states: states(), moves: Moves::new(format.channels()) },
             coming: Cascade { design: None, states: states(), moves: Moves::new(format.channels()) },
             next: None,
@@ -200,6 +206,9 @@ impl Unit for EqualizerUnit {
     type Parts = Box<Design>;
 
     fn exchange(&mut self, parts: &mut Option<Box<Design>>, at: usize) {
+        if let Some(new) = parts {
+            self.listen.regions = new.regions;
+        }
         let home = match parts.take() {
             None => None,
             Some(new) if self.coming.design.is_none() => {
@@ -215,6 +224,9 @@ impl Unit for EqualizerUnit {
     }
 
     fn process(&mut self, block: &mut Block<'_>) {
+        let weight = block.ramp(P::AutoGain);
+        self.listen.process(&self.routes, block);
+        self.auto_gain.hear(weight, block.audio);
         let mut external = block.sidechain;
         if let (Some(linear), Some(now)) = (&mut self.linear, &self.now.design) {
             linear.process(block.audio, now, self.coming.design.as_deref());
@@ -226,6 +238,7 @@ impl Unit for EqualizerUnit {
         } else {
             self.now.run(&self.routes, block.audio, self.history.external(0));
         }
+        self.auto_gain.apply(weight, block.audio);
         let output = block.ramp(P::Output);
         if output.is_moving() || output.last() != 0.0 {
             let gain: Frames = std::array::from_fn(|i| db_to_gain(output.at(i)));
@@ -248,6 +261,8 @@ impl Unit for EqualizerUnit {
         self.now.clear();
         self.coming.clear();
         self.history.forget();
+        self.auto_gain.reset();
+        self.listen.reset();
         if let Some(linear) = &mut self.linear {
             linear.reset();
         }

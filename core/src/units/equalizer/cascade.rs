@@ -93,7 +93,7 @@ impl Routes {
         Routes { lanes, links, quadrature: Quadrature::new(format.rate()), class: Class::chosen() }
     }
 
-    fn of(&self, route: Route) -> (&[Lane], &[Vec<usize>]) {
+    pub(super) fn of(&self, route: Route) -> (&[Lane], &[Vec<usize>]) {
         (&self.lanes[route as usize], &self.links[route as usize])
     }
 }

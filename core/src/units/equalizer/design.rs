@@ -3,6 +3,7 @@
 
 use super::dynamic::{self, Dynamic};
 use super::linear::{Kernels, Plan, Taken};
+use super::listen::Region;
 use super::{B, BAND_MINIMUM, BANDS, Shape, band_param};
 use crate::dsp::analog::{Matched, proportional_q, slope_q};
 use crate::dsp::filters::{self, MAX_SECTIONS};
@@ -58,6 +59,8 @@ pub struct Design {
     /// The places in use, in the order of the signal; the first of band `b` is at `starts[b]`.
     pub places: [u8; PLACES],
     pub starts: [usize; BANDS],
+    /// What each band works on, whether it does anything or not.
+    pub regions: [Region; BANDS],
     groups: [Group; BANDS],
     group_count: usize,
     /// Bands of linear or mixed phase, before the others.
@@ -89,6 +92,7 @@ impl Design {
             coefs: [Coefs::new(&Section::UNITY); PLACES],
             places: [0; PLACES],
             starts: [0; BANDS],
+            regions: [Region::NOTHING; BANDS],
             groups: [Group { route: Route::All, from: 0, to: 0, dynamic: None }; BANDS],
             group_count: 0,
             kernels: None,
@@ -97,6 +101,7 @@ impl Design {
         for band in 0..BANDS {
             d.starts[band] = used;
             let wanted = Wanted::new(values, band);
+            d.regions[band] = wanted.region(format);
             let own = (wanted.shape, wanted.freq, wanted.q);
             let dynamic = Dynamic::new(format, values, band, own, notes);
             let neutral = wanted.is_neutral() && dynamic.is_none();
@@ -267,6 +272,12 @@ impl Wanted {
         let asked = B::SPECS[B::Channel as usize].show(self.channel as f64);
         self.note(B::Channel, format!("this layout has no {asked}; {what}"), notes);
         instead
+    }
+
+    /// What the band works on.
+    fn region(&self, format: &Format) -> Region {
+        let route = self.route(format, &mut Notes::default());
+        Region::new(self.shape, self.freq, self.q, route, format.rate())
     }
 
     fn note(&self, p: B, text: String, notes: &mut Notes) {

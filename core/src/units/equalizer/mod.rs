@@ -5,6 +5,7 @@
 //! stated in [`crate::dsp::filters`]; how bells and shelves move with the level, in `dynamic.rs`; how a new one is taken in without a click, in `audio.rs`.
 
 mod audio;
+mod auto_gain;
 mod cascade;
 mod design;
 mod dynamic;
@@ -16,14 +17,16 @@ mod history;
 mod linear;
 #[cfg(test)]
 mod linear_tests;
+mod listen;
 #[cfg(test)]
 mod tests;
 
 pub use audio::EqualizerUnit;
 pub use design::{Band, Design, Route};
+pub use listen::Region;
 
 use super::{Format, Kind, Notes, Refusal, UnitSpec};
-use crate::param::{self, Choice, ParamIndex, Repeat, Values};
+use crate::param::{self, Choice, ParamIndex, ParamSpec, Repeat, Values};
 
 /// Bands in series.
 pub const BANDS: usize = 24;
@@ -36,6 +39,8 @@ crate::params! {
             .doc("The phase of the bands that follow the unit. Linear and mixed phase delay by half of `length`."),
         Length = param::choice("length", "Length", LENGTHS, 1)
             .doc("How long the kernels of linear and mixed phase are: longer ones are exact at lower frequencies."),
+        AutoGain = param::toggle("auto_gain", "Auto gain", false)
+            .doc("Takes back what the bands add to the loudness or take from it, before `output`: up to 12 dB, 63 % of a change in 3 s but no faster than 1 dB per second; it stands still below -70 LUFS."),
     }
 }
 
@@ -228,11 +233,17 @@ impl Kind for Equalizer {
         values.choice(P::Phase) != PHASE_MINIMUM
     }
 
+    fn listen() -> Option<ParamSpec> {
+        let bands = param::integer("listen", "Listen", (0, BANDS as i32), 0);
+        Some(bands.doc("The band whose part of the input is heard at the monitor; 0: none."))
+    }
+
     fn time_constant(format: &Format, values: &Values) -> f64 {
         // A kernel forgets at its end, which is as long after its delay as the delay itself.
         let kernel = linear::Plan::new(format, values).map_or(0.0, |plan| plan.delay() as f64 / 5.0);
         let d = Design::cascade(format, values);
         let filters = d.time_constant().max(kernel) / format.rate();
-        d.dynamics.iter().flatten().fold(filters, |t, d| t.max(d.slowest))
+        let moves = d.dynamics.iter().flatten().fold(filters, |t, d| t.max(d.slowest));
+        moves.max(if values.on(P::AutoGain) { auto_gain::WINDOW } else { 0.0 })
     }
 }

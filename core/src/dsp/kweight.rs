@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! K weighting (ITU-R BS.1770-5, Annex 1): a shelf for the head, a high-pass, and channel weights.
+//! K weighting (ITU-R BS.1770-5, Annex 1): a shelf for the head and a high-pass.
 //!
 //! The Recommendation tabulates both filters at 48 kHz and asks for the same response at other rates.
 //! The table is the bilinear transform of two analog sections; transformed anew at another rate they
@@ -8,10 +8,9 @@
 
 use std::f64::consts::PI;
 
-use crate::dsp::simd::Class;
-use crate::dsp::svf::{Coefs, Section, State, cascade};
-use crate::dsp::{Frames, QUANTUM};
-use crate::units::{Layout, Role};
+use super::simd::Class;
+use super::svf::{Coefs, Section, State, cascade};
+use super::{Frames, QUANTUM};
 
 /// The rate of the Recommendation's tables, Hz.
 const TABLE_RATE: f64 = 48_000.0;
@@ -119,24 +118,6 @@ fn least_squares<const N: usize>(mut a: [[f64; N]; 5], mut b: [f64; N]) -> [f64;
     q
 }
 
-/// The weight of a channel's power (BS.1770-5, Annex 1 Table 3 and Annex 3 Table 4).
-///
-/// 1.41 between 60° and 120° of azimuth and below 30° of elevation, otherwise 1; the LFE does not count.
-/// Sides stand at ±90…110°, the backs of 7.1 at ±135° and tops at 30° and more (ITU-R BS.2051). Backs in a
-/// layout without sides are its surrounds and weigh 1.41: that rule is ours.
-/// The Recommendation itself was not at hand: the weights are those of the ITU Journal, ICT Discoveries 3(1),
-/// 2020, Table 2 (60°, 90°, 110° +1.5 dB; 0°, 30°, 135° 0 dB) and of the `ebur128` crate; the numbers of its
-/// tables are not verified.
-pub fn weight(role: Role, layout: &Layout) -> f64 {
-    let sides = [Role::LeftSide, Role::RightSide].iter().any(|r| layout.roles.contains(r));
-    match role {
-        Role::Lfe => 0.0,
-        Role::LeftSide | Role::RightSide => 1.41,
-        Role::LeftBack | Role::RightBack if !sides => 1.41,
-        _ => 1.0,
-    }
-}
-
 /// Two channels that are filtered side by side.
 #[derive(Clone, Debug)]
 struct Pair {
@@ -153,9 +134,10 @@ pub struct KWeighting {
     pairs: Vec<Pair>,
 }
 
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: built before it runs")]
 impl KWeighting {
-    pub fn new(rate: u32, layout: &Layout) -> Self {
-        let weights: Vec<f64> = layout.roles.iter().map(|r| weight(*r, layout)).collect();
+    /// `weights` of the channels' powers; those of 0 are not filtered.
+    pub fn new(rate: u32, weights: &[f64]) -> Self {
         let heard: Vec<usize> = (0..weights.len()).filter(|c| weights[*c] > 0.0).collect();
         let pair = |c: &[usize]| match *c {
             [a, b] => {
