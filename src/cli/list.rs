@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `lathe units` and `lathe params`: the catalog and its tables, for people, programs and the docs.
 
-use lathe_core::engine::output::MonitorParam;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::param::{Motion, ParamSpec, ParamTable, Scale, suggest};
 use lathe_core::rack::split::SplitKind;
 use lathe_core::units::{CATALOG, SlotParam};
@@ -78,7 +78,7 @@ fn listed() -> Vec<Listed> {
     let monitor = Listed {
         symbol: "monitor",
         name: "Monitor",
-        doc: "The monitor output: outside the rack, and nothing in it can reach main.",
+        doc: "The monitor output: outside the rack, and nothing in it can reach main. `monitor/listen/SLOT` lets one hear a part of a slot instead of the source: of an equalizer the band of that number, 0 is none; one slot at a time, and none after a restart.",
         kind: "monitor",
         table: ParamTable::new(MonitorParam::SPECS),
     };

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The names of all controls: `<slot>/<param>`, `rack/bypass` and `monitor/<param>`.
+//! The names of all controls: `<slot>/<param>`, `rack/bypass`, `monitor/<param>` and
+//! `monitor/listen/<slot>`.
 
-use lathe_core::engine::output::MonitorParam;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::param::{self, ParamIndex, ParamSpec, ParamTable};
 use lathe_core::rack::address::{AddressError, Target};
 use lathe_core::units::SlotParam;
 
-use super::Settings;
+use super::{Settings, listening};
 
 /// A control, resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Rack(Target),
     Monitor(ParamIndex),
+    /// What is listened to of the slot at this position in [`RackPlan::walk`](lathe_core::rack::plan::RackPlan::walk).
+    Listen(usize),
 }
 
 /// One control with what it is and how it stands.
@@ -35,6 +38,9 @@ fn monitor_table() -> ParamTable {
 impl Settings {
     /// What an address means, with its declaration and its value.
     pub fn find(&self, address: &str) -> Result<(Place, ParamSpec, f64), AddressError> {
+        if let Some(slot) = address.strip_prefix(listening::PREFIX) {
+            return self.find_listening(slot);
+        }
         if let Some(symbol) = address.strip_prefix("monitor/") {
             let table = monitor_table();
             let Some(p) = table.find(symbol) else {
@@ -63,6 +69,7 @@ impl Settings {
     pub fn value(&self, place: Place) -> f64 {
         match place {
             Place::Monitor(p) => self.monitor.get(p),
+            Place::Listen(slot) => self.rack.walk().get(slot).map_or(0.0, |s| self.listens_to(&s.id)),
             Place::Rack(Target::RackBypass) => f64::from(u8::from(self.rack.bypass)),
             Place::Rack(Target::Param { slot, param }) => {
                 self.rack.walk().get(slot).map_or(0.0, |s| s.values.get(param))
@@ -74,6 +81,10 @@ impl Settings {
     pub fn set(&mut self, place: Place, value: f64) {
         match place {
             Place::Monitor(p) => self.monitor.set(p, value),
+            Place::Listen(slot) => {
+                let id = self.rack.walk()[slot].id.clone();
+                self.listen(&id, value);
+            }
             Place::Rack(Target::RackBypass) => self.rack.bypass = value >= 0.5,
             Place::Rack(Target::Param { slot, param }) => {
                 let id = self.rack.walk()[slot].id.clone();
@@ -84,7 +95,8 @@ impl Settings {
         }
     }
 
-    /// Every control there is, the rack's in schedule order, then `rack/bypass`, then the monitor's.
+    /// Every control there is, the rack's in schedule order, then `rack/bypass`, then the monitor's, then
+    /// what can be listened to.
     pub fn controls(&self) -> Vec<Control> {
         let mut out = Vec::new();
         for slot in self.rack.walk() {
@@ -101,6 +113,13 @@ impl Settings {
             spec: spec.clone(),
             value: self.monitor.get(i),
         }));
+        for slot in self.rack.walk() {
+            out.extend(listening::spec(slot).map(|spec| Control {
+                address: format!("{}{}", listening::PREFIX, slot.id),
+                spec,
+                value: self.listens_to(&slot.id),
+            }));
+        }
         out
     }
 }

@@ -8,6 +8,7 @@ use lathe_core::rack::address::AddressError;
 use super::Control;
 use super::address::{Control as Line, Place};
 use super::change::{Client, Kind};
+use super::listening::{Listening, PREFIX};
 
 /// A value as a client gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,10 +202,19 @@ impl Control {
             self.history.push(before.rack, edit.client, what, drag);
         }
         self.revision += 1;
-        let told = edit.items.iter().zip(checked).map(|(i, c)| (i.address.clone(), c.value)).collect();
+        let mut told: Vec<(String, f64)> =
+            edit.items.iter().zip(checked).map(|(i, c)| (i.address.clone(), c.value)).collect();
+        told.extend(self.no_longer_heard(before.listening.as_ref(), &told));
         self.changes.tell(self.revision, edit.client, Kind::Values(told));
         self.send_edit(edit, built);
         Ok(())
+    }
+
+    /// The slot listened to before, if another took its place without its being named.
+    fn no_longer_heard(&self, before: Option<&Listening>, told: &[(String, f64)]) -> Option<(String, f64)> {
+        let address = format!("{PREFIX}{}", before?.slot);
+        let named = told.iter().any(|(a, _)| *a == address);
+        (!named && self.accepted.listens_to(&before?.slot) == 0.0).then_some((address, 0.0))
     }
 
     fn send_edit(&mut self, edit: &Edit, built: Option<lathe_core::engine::Built>) {

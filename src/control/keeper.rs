@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::Control;
 use super::host::Handle;
 use super::snapshots::now_unix_ms;
+use super::{Control, listening};
 use crate::store::{LastState, LastStateStore, rack_hash};
 
 const QUIET: Duration = Duration::from_millis(500);
@@ -78,6 +78,7 @@ impl Control {
         let lines = self.controls();
         let (monitor, values) = lines
             .into_iter()
+            .filter(|l| !l.address.starts_with(listening::PREFIX))
             .map(|l| (l.address, l.value))
             .partition(|(address, _)| address.starts_with("monitor/"));
         LastState {

@@ -10,6 +10,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`address`] | the names of all controls: the rack's and the monitor's |
+//! | [`listening`] | which slot is listened to, and what of it |
 //! | [`edit`] | a batch of sets: checked whole, then made |
 //! | [`history`] | undo and redo |
 //! | [`change`] | what everyone is told |
@@ -28,6 +29,7 @@ pub mod edit;
 pub mod history;
 pub mod host;
 pub mod keeper;
+mod listening;
 pub mod load;
 mod moves;
 pub mod recall;
@@ -40,7 +42,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use lathe_core::engine::output::MonitorParam;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::engine::{
     Batch, BuildError, Built, ChainSpec, Command, Engine, Event, Frame, Install, Link, Status, build, link,
     transition,
@@ -62,11 +64,12 @@ pub enum Reloaded {
     Ports,
 }
 
-/// All that a person sets: the rack with its values, and the monitor.
+/// All that a person sets: the rack with its values, the monitor, and what of a slot is listened to.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub rack: RackPlan,
     pub monitor: Values,
+    pub listening: Option<listening::Listening>,
 }
 
 /// The running half: what there is only while an engine runs.
@@ -109,7 +112,7 @@ impl Control {
     pub fn new(rack: RackPlan) -> Self {
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
         Control {
-            accepted: Settings { rack, monitor },
+            accepted: Settings { rack, monitor, listening: None },
             running: None,
             revision: 0,
             history: history::History::default(),
@@ -182,12 +185,12 @@ impl Control {
         let counted = self.status().map_or(0, |s| s.frame.load(Relaxed));
         self.scheduled.iter_mut().for_each(|s| s.shift(counted));
         let monitor = ParamTable::new(MonitorParam::SPECS).defaults();
-        let behind = monitor != self.accepted.monitor;
+        let behind = monitor != self.accepted.monitor || self.accepted.listening.is_some();
         if !behind {
             // It is built from everything that was accepted.
             link.status.applied.store(self.revision, Relaxed);
         }
-        let sent = Settings { rack: self.accepted.rack.clone(), monitor };
+        let sent = Settings { rack: self.accepted.rack.clone(), monitor, listening: None };
         self.running = Some(Running {
             spec: built.spec.clone(),
             installed: 0,
@@ -224,6 +227,7 @@ impl Control {
 
     /// Sends the accepted rack on its way and tells everyone.
     fn adopt(&mut self, built: Option<Built>, client: Client, changed: change::Difference) -> Reloaded {
+        self.accepted.forget_deaf();
         self.revision += 1;
         let kind = match changed {
             change::Difference::Layout => Kind::Layout,

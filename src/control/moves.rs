@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lathe_core::engine::output::MonitorParam;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::engine::{ChainSpec, SlotIndex, Write, design_slot};
 use lathe_core::param::{Motion, ParamIndex, ParamTable, Values};
 use lathe_core::rack::plan::{RackPlan, SlotPlan};
@@ -29,6 +29,8 @@ pub struct Moves {
 /// Names under which `rack/bypass` and the monitor stand among the slots.
 const RACK: &str = "rack";
 const MONITOR: &str = "monitor";
+/// And that of what is listened to.
+const LISTEN: &str = "monitor/listen";
 
 /// Everything that differs in value, with the ramp asked for or the usual one. Slots in `held`, and those
 /// that wait for another chain, are left.
@@ -69,7 +71,23 @@ pub fn moves(
     if from.monitor != to.monitor && out.claim(MONITOR, held) {
         monitor_writes(&from.monitor, &to.monitor, spec, ramps, &mut out.writes);
     }
+    if from.listening != to.listening {
+        listen_writes(to, spec, &mut out, held);
+    }
     out
+}
+
+/// A slot that the chain does not have yet is listened to once it has.
+fn listen_writes(to: &Settings, spec: &ChainSpec, out: &mut Moves, held: &BTreeSet<String>) {
+    let (slot, what) = match &to.listening {
+        Some(l) => (spec.find_slot(&l.slot), l.what as u16),
+        None => (Some(SlotIndex(0)), 0),
+    };
+    match slot {
+        Some(slot) if out.claim(LISTEN, held) => out.writes.push(Write::Listen { slot, what }),
+        Some(_) => {}
+        None => _ = out.left.insert(LISTEN.to_string()),
+    }
 }
 
 impl Moves {
@@ -171,6 +189,9 @@ pub fn copy_values(from: &Settings, to: &mut Settings, left: &BTreeSet<String>) 
     }
     if !left.contains(MONITOR) {
         to.monitor = from.monitor.clone();
+    }
+    if !left.contains(LISTEN) {
+        to.listening = from.listening.clone();
     }
     for slot in from.rack.walk().into_iter().filter(|s| !left.contains(&s.id)) {
         if let Some(own) = to.rack.slot_mut(&slot.id).filter(|s| s.table.same_symbols(&slot.table)) {

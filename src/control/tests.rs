@@ -7,6 +7,8 @@ use lathe_core::rack;
 
 use super::*;
 
+mod listening;
+
 const RACK: &str = r#"
 format = 1
 [rack]

@@ -73,10 +73,23 @@ impl Clients {
         tail: usize,
         aligned_to: u32,
     ) -> Clients {
+        Clients::between(server, client, roles, "out", input, tail, aligned_to)
+    }
+
+    /// As [`start`](Self::start), but records the ports whose names begin with `ports`.
+    pub fn between(
+        server: &Jackd,
+        client: &str,
+        roles: &[&str],
+        ports: &str,
+        input: &[Vec<f32>],
+        tail: usize,
+        aligned_to: u32,
+    ) -> Clients {
         let dir = tempfile::tempdir().unwrap();
         let job = Job {
             feed: roles.iter().map(|r| format!("{client}:in_{r}")).collect(),
-            record: roles.iter().map(|r| format!("{client}:out_{r}")).collect(),
+            record: roles.iter().map(|r| format!("{client}:{ports}_{r}")).collect(),
             frames: input[0].len(),
             record_frames: input[0].len() + tail,
             aligned_to,

@@ -8,6 +8,8 @@ use super::clients::{Clients, Recording};
 use super::jackd::{Jackd, signal, wait_for};
 use super::lathed::{GAIN, Lathed, Origin};
 use super::music::{music, rendered, speech};
+use super::osc::Peer;
+use lathed::osc::Arg;
 
 /// Non-zero noise, the same for the same seed.
 pub fn noise(channels: usize, frames: usize, seed: u64) -> Vec<Vec<f32>> {
@@ -148,6 +150,41 @@ fn the_period_can_change_at_run_time() {
         assert_eq!(live.reported, (expected, expected), "period {period}");
         assert!(live.disturbed || measured as u32 == expected, "period {period}: measured {measured}");
     }
+}
+
+/// The monitor's ports, while main is 6 dB lower than the input.
+#[test]
+fn the_monitor_has_its_own_ports() {
+    let dir = tempfile::tempdir().unwrap();
+    let rack = dir.path().join("eq.toml");
+    let slot = "[[slot]]\nid = \"eq\"\nunit = \"equalizer\"\nparams = { output = -6 }\n";
+    std::fs::write(&rack, format!("format = 1\n[rack]\nname = \"t\"\nlayout = \"stereo\"\n{slot}")).unwrap();
+    let server = Jackd::start(48_000, 128);
+    let daemon = Lathed::on(&server, &["--rack", rack.to_str().unwrap(), "--osc", "127.0.0.1:0"]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let desk = Peer { socket, to: daemon.ready("osc").parse().unwrap() };
+    let input = noise(2, 24_000, 3);
+    // Levels in dB re the input, from the part where every fade is over.
+    let heard = |ports: &str| {
+        let origin = daemon.origin().unwrap();
+        let clients = Clients::between(&server, "lathe", &["L", "R"], ports, &input, 8192, origin.jack_frame);
+        let live = clients.finish();
+        let power = |c: &[f32]| c.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        10.0 * (power(&live.audio[0][..24_000]) / power(&input[0])).log10()
+    };
+    let set = |address: &str, arg: Arg| {
+        assert_eq!(desk.ask(address, &[arg]), [], "{address}");
+        desk.send("/sync", &[Arg::Int(1)]);
+        let synced = desk.all(Duration::from_millis(300));
+        assert!(synced.iter().any(|m| m.address == "/synced"), "{address}: {synced:?}");
+    };
+    let main = heard("monitor");
+    set("/rack/monitor/source", Arg::Str("in".into()));
+    let source = heard("monitor");
+    set("/rack/monitor/listen/eq", Arg::Int(1));
+    let (band, out) = (heard("monitor"), heard("out"));
+    println!("monitor: main {main:.2}, in {source:.2}, a band {band:.2}; main itself {out:.2} dB");
+    assert!((main + 6.0).abs() < 0.2 && source.abs() < 0.2 && band < -8.0 && (out + 6.0).abs() < 0.2);
 }
 
 /// Kills of the server, from the environment or as many as fit.

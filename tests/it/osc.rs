@@ -246,6 +246,19 @@ fn values_are_set_and_asked_for_in_every_form() {
 }
 
 #[test]
+fn a_band_is_listened_to_and_a_source_chosen() {
+    let rig = Rig::start(OscSettings::default());
+    let a = rig.peer();
+    a.ask("/rack/monitor/listen/eq", &[Arg::Int(3)]);
+    a.ask("/rack/monitor/source", &[text("delta")]);
+    assert_eq!(a.ask("/rack/monitor/listen/eq", &[]), [message("/rack/monitor/listen/eq", &[Arg::Int(3)])]);
+    assert_eq!(a.ask("/rack/monitor/source", &[]), [message("/rack/monitor/source", &[Arg::Int(2)])]);
+    let got = a.ask("/rack/monitor/listen/gain", &[Arg::Int(1)]);
+    assert!(matches!(&got[..], [m] if m.address == "/error" && format!("{m:?}").contains("listened to: eq")));
+    rig.end();
+}
+
+#[test]
 fn a_bundle_is_one_change_or_none() {
     let rig = Rig::start(OscSettings::default());
     let a = rig.peer();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a tablet shows of a rack, before it is written in the format of one app.
 
-use lathe_core::engine::output::MonitorParam;
+use lathe_core::engine::monitor::MonitorParam;
 use lathe_core::param::{ParamKind, ParamSpec, ParamTable};
 use lathe_core::rack::plan::{Content, RackPlan, SlotPlan};
 use lathe_core::units::SlotParam;
@@ -77,7 +77,7 @@ pub struct Pages {
 impl Pages {
     pub fn new(plan: &RackPlan) -> Pages {
         let mut pages: Vec<Page> = plan.walk().into_iter().map(slot).collect();
-        pages.push(monitor());
+        pages.push(monitor(plan));
         let spec = SlotParam::SPECS[SlotParam::Bypass as usize].clone();
         let name = if plan.name.is_empty() { "lathe" } else { &plan.name };
         Pages {
@@ -117,15 +117,24 @@ fn is_shown(group: &Group) -> bool {
     number.map_or(true, |n| n <= FEW) || group.lines.iter().any(|l| l.value != l.spec.default)
 }
 
-fn monitor() -> Page {
+/// The monitor, with what can be listened to.
+fn monitor(plan: &RackPlan) -> Page {
     let table = ParamTable::new(MonitorParam::SPECS);
     let lines = table.specs().iter().map(|spec| Line {
         address: format!("monitor/{}", spec.symbol),
         spec: spec.clone(),
         value: spec.default,
     });
-    let groups = grouped(lines.collect());
+    let groups = grouped(lines.chain(plan.walk().into_iter().filter_map(listen)).collect());
     Page { id: "monitor".into(), title: "monitor".into(), head: Vec::new(), reduces: false, groups }
+}
+
+fn listen(slot: &SlotPlan) -> Option<Line> {
+    let Content::Unit { kind, .. } = &slot.content else { return None };
+    let spec = kind.listen()?;
+    let name = format!("{}: {}", slot.id, spec.name.to_lowercase()).into();
+    let (address, value) = (format!("monitor/listen/{}", slot.id), spec.default);
+    Some(Line { address, spec: ParamSpec { name, ..spec }, value })
 }
 
 /// By what stands before the last `/` of a symbol, in the order of the table.

@@ -36,7 +36,9 @@ async fn the_rack_says_all_of_itself() {
         }
     }
     let outside: Vec<&str> = rack.params.iter().map(|p| p.spec.as_ref().unwrap().address.as_str()).collect();
-    assert!(outside.contains(&"rack/bypass") && outside.iter().any(|a| a.starts_with("monitor/")));
+    for address in ["rack/bypass", "monitor/level", "monitor/source", "monitor/listen/mid_eq"] {
+        assert!(outside.contains(&address), "{address} is not in {outside:?}");
+    }
     let file = client.get_rack_file(v1::GetRackFileRequest {}).await.unwrap().into_inner();
     assert_eq!(lathe_core::rack::load(&file.toml, "again").unwrap().plan, shipped.plan);
     rig.stop().await;
