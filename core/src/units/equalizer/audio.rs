@@ -58,6 +58,8 @@ pub struct EqualizerUnit {
     spent: [Option<Box<Design>>; 2],
     change: Change,
     history: History,
+    /// The first quantum that each band lived through as it is heard.
+    arrived: [u64; BANDS],
     /// Bands of linear or mixed phase, before the cascade; `None` in a unit of minimum phase.
     linear: Option<Linear>,
     listen: BandListen,
@@ -84,6 +86,7 @@ impl EqualizerUnit {
             spent: [None, None],
             change: Change { pos: 0, run: 0, behind: 0, pace: 0, fade: Quintic::at(0.0) },
             history: History::new(format.channels()),
+            arrived: [0; BANDS],
             linear,
             side: vec![SILENCE; format.channels()],
             run_frames: RUN_MS * 1e-3 * format.rate(),
@@ -113,30 +116,46 @@ impl EqualizerUnit {
     /// Audio thread. Puts the coming cascade back to where its life begins.
     fn send_back(&mut self) {
         let (Some(now), Some(new)) = (&self.now.design, &self.coming.design) else { return };
-        let first = (0..BANDS).find(|b| !now.same_band(new, *b));
-        let tau = first.map_or(0.0, |first| new.bands[first..].iter().map(|b| b.tau).fold(0.0, f64::max));
         let c = &mut self.change;
-        let run = if first.is_some() { (TAUS * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
-        let wanted = (TAUS * tau - run).max(0.0).min(dynamic::reach(&new.dynamics, run));
-        c.behind = self.history.reach(wanted);
+        let mut first = (0..BANDS).find(|b| !now.same_band(new, *b)).unwrap_or(BANDS);
+        let (tau, run) = loop {
+            let tau = new.bands[first..].iter().map(|b| b.tau).fold(0.0, f64::max);
+            let run = if first < BANDS { (TAUS * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
+            let wanted = (TAUS * tau - run).max(0.0).min(dynamic::reach(&new.dynamics, run));
+            c.behind = self.history.reach(wanted);
+            // What is remembered of a band that was another then is as good as a change of it.
+            let start = self.history.quantum(c.behind);
+            match (0..first).find(|b| self.arrived[*b] > start) {
+                Some(young) => first = young,
+                None => break (tau, run),
+            }
+        };
         let lived = (c.behind * QUANTUM as u64) as f64 + run;
         let missing = (TAUS * tau - lived).max(0.0);
         let fade = (missing as u32).clamp(self.fade_frames, self.longest_fade);
         c.fade = Quintic::at(0.0);
-        c.fade.go(1.0, if first.is_some() { fade } else { 0 });
+        c.fade.go(1.0, if first < BANDS { fade } else { 0 });
         c.run = run as i64;
         // One more than it takes, for the quantum that passes meanwhile.
         let quanta = (c.run as u64 / QUANTUM as u64).max(1);
         c.pace = c.behind.div_ceil(quanta) + 1;
+        let start = self.history.quantum(c.behind);
+        let was_itself = |band: usize| self.arrived[band] <= start;
         for (lane, states) in self.coming.states.iter_mut().enumerate() {
-            states.copy_from_slice(self.history.states(c.behind, lane));
-            for band in (0..BANDS).filter(|b| !now.alike(new, *b)) {
+            match self.history.states(c.behind, lane) {
+                Some(then) => states.copy_from_slice(then),
+                None => states.fill(State::default()),
+            }
+            for band in (0..BANDS).filter(|b| !(now.alike(new, *b) && was_itself(*b))) {
                 states[band * MAX_SECTIONS..][..MAX_SECTIONS].fill(State::default());
             }
         }
         for (lane, memory) in self.coming.moves.memory.iter_mut().enumerate() {
-            memory.copy_from_slice(self.history.memories(c.behind, lane));
-            for band in (0..BANDS).filter(|b| !now.dynamics_alike(new, *b)) {
+            match self.history.memories(c.behind, lane) {
+                Some(then) => memory.copy_from_slice(then),
+                None => memory.fill(Memory::default()),
+            }
+            for band in (0..BANDS).filter(|b| !(now.dynamics_alike(new, *b) && was_itself(*b))) {
                 memory[band] = Memory::default();
             }
         }
@@ -171,6 +190,11 @@ impl EqualizerUnit {
 
     /// Audio thread. The coming cascade is the heard one; the next sets out.
     fn arrive(&mut self) {
+        if let (Some(was), Some(is)) = (&self.now.design, &self.coming.design) {
+            for band in (0..BANDS).filter(|b| !was.same_band(is, *b)) {
+                self.arrived[band] = self.history.quanta();
+            }
+        }
         std::mem::swap(&mut self.now, &mut self.coming);
         let old = self.coming.design.take();
         self.put_away(old);

@@ -333,3 +333,84 @@ fn a_change_that_changes_nothing_keeps_every_bit() {
     let (a, b) = (play(440.0, &bell, None, BEFORE, AFTER), play(440.0, &bell, Some(&same), BEFORE, AFTER));
     assert!(a.iter().flatten().zip(b.iter().flatten()).all(|(a, b)| a.to_bits() == b.to_bits()));
 }
+
+/// All bands at once, at random, as a recall does it.
+#[test]
+fn a_recall_of_every_band_leaves_nothing_beside_the_signal() {
+    let above5 = fir(5300.0, 24_000.0);
+    let mut seed = 5u64;
+    let mut next = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut bands = || -> Vec<Ask> {
+        (0..BANDS)
+            .map(|_| {
+                let shape = Shape::ALL[(next() * Shape::ALL.len() as f64) as usize];
+                let (f, q) = (10.0 * libm::pow(4000.0, next()), 0.1 * libm::pow(400.0, next()));
+                let order = 1 + (next() * 16.0) as usize;
+                Ask {
+                    order,
+                    channel: (next() * 5.0) as usize,
+                    on: next() < 0.7,
+                    ..ask(shape, f, 24.0 * next() - 12.0, q)
+                }
+            })
+            .collect()
+    };
+    let mut worst = -400.0f64;
+    for _ in 0..60 {
+        let (old, new) = (bands(), bands());
+        let out = play(100.0, &old, Some(&new), BEFORE, AFTER);
+        let peak = out.iter().flatten().fold(1.0, |m: f64, x| m.max(x.abs()));
+        let left = out.iter().map(|c| beside(c, &above5)).fold(-400.0, f64::max) - 20.0 * libm::log10(peak);
+        if left > worst {
+            println!("{left:.1} dB under a peak of {:.1} dBFS", 20.0 * libm::log10(peak));
+        }
+        worst = worst.max(left);
+    }
+    println!("recalls: {worst:.1} dB above 5 kHz");
+    assert!(worst < -120.0, "{worst}");
+}
+
+/// A change right behind another of a band before it: what is remembered of that band is another's.
+#[test]
+fn changes_that_follow_each_other_leave_nothing_beside_the_signal() {
+    let (above5, f) = (fir(5300.0, 24_000.0), format("stereo", FS as u32));
+    let loud = ask(Shape::Bell, 80.0, 24.0, 20.0);
+    let fast = |gain: f64| ask(Shape::Bell, 9000.0, gain, 1.0);
+    // The third is no other sound than the second.
+    let steps: [Vec<Ask>; 6] = [
+        vec![loud, fast(3.0)],
+        vec![ask(Shape::Bell, 300.0, -12.0, 5.0), fast(3.0)],
+        vec![ask(Shape::Bell, 300.0, -12.0, 5.0), fast(3.0), fast(0.0)],
+        vec![fast(4.0), fast(-3.0)],
+        vec![Ask { on: false, ..loud }, fast(-3.0)],
+        vec![Ask { on: false, ..loud }, fast(-3.0)],
+    ];
+    let mut worst = -400.0f64;
+    for gap in [1, 5, 16, 20, 30, 38, 45, 60, 100] {
+        let mut u = unit(&f, &steps[0]);
+        let frames = (BEFORE + AFTER + 400) * QUANTUM;
+        let x: Vec<f64> = (0..frames).map(|i| libm::sin(2.0 * PI * 100.0 * i as f64 / FS)).collect();
+        let mut audio = vec![x.clone(), x];
+        let mut from = 0;
+        for (n, bands) in steps.iter().enumerate().skip(1) {
+            let to = (BEFORE + (n - 1) * gap) * QUANTUM;
+            let mut part: Vec<Vec<f64>> = audio.iter().map(|c| c[from..to].to_vec()).collect();
+            render(&mut u, &mut part);
+            audio.iter_mut().zip(part).for_each(|(c, p)| c[from..to].copy_from_slice(&p));
+            let mut parts = Some(design(&f, bands));
+            u.exchange(&mut parts, 0);
+            from = to;
+        }
+        let mut part: Vec<Vec<f64>> = audio.iter().map(|c| c[from..].to_vec()).collect();
+        render(&mut u, &mut part);
+        audio.iter_mut().zip(part).for_each(|(c, p)| c[from..].copy_from_slice(&p));
+        let peak = audio.iter().flatten().fold(1.0, |m: f64, x| m.max(x.abs()));
+        let left = audio.iter().map(|c| beside(c, &above5)).fold(-400.0, f64::max) - 20.0 * libm::log10(peak);
+        println!("{gap} quanta apart: {left:.1} dB");
+        worst = worst.max(left);
+    }
+    assert!(worst < -120.0, "{worst}");
+}

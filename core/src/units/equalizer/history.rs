@@ -82,16 +82,32 @@ impl History {
         last.saturating_sub(start)
     }
 
-    /// The states of one lane before the quantum `back` quanta before the one last pushed, a [`Self::reach`].
-    pub(super) fn states(&self, back: u64, lane: usize) -> &[State] {
-        let at = (self.checkpoint(self.now - 1 - back) + lane) * PLACES;
-        &self.checkpoints[at..at + PLACES]
+    /// Quanta pushed since the start.
+    pub(super) fn quanta(&self) -> u64 {
+        self.now
+    }
+
+    /// The number of the quantum `back` quanta before the one last pushed.
+    pub(super) fn quantum(&self, back: u64) -> u64 {
+        self.now - 1 - back
+    }
+
+    /// The states of one lane before the quantum `back` quanta before the one last pushed; `None` where there
+    /// is no checkpoint that counts.
+    pub(super) fn states(&self, back: u64, lane: usize) -> Option<&[State]> {
+        let at = (self.checkpoint_at(back)? + lane) * PLACES;
+        Some(&self.checkpoints[at..at + PLACES])
     }
 
     /// The same of the dynamic bands.
-    pub(super) fn memories(&self, back: u64, lane: usize) -> &[Memory] {
-        let at = (self.checkpoint(self.now - 1 - back) + lane) * BANDS;
-        &self.memories[at..at + BANDS]
+    pub(super) fn memories(&self, back: u64, lane: usize) -> Option<&[Memory]> {
+        let at = (self.checkpoint_at(back)? + lane) * BANDS;
+        Some(&self.memories[at..at + BANDS])
+    }
+
+    fn checkpoint_at(&self, back: u64) -> Option<usize> {
+        let quantum = self.quantum(back);
+        (quantum.is_multiple_of(STRIDE) && quantum >= self.since).then(|| self.checkpoint(quantum))
     }
 
     /// The audio `back` quanta before the one last pushed.
