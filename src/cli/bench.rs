@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use lathe_core::dsp::convolver::{self, Convolver, Delay, Shape, Voice};
 use lathe_core::dsp::math::quantum;
+use lathe_core::dsp::oversample::{OversampleFilters, Oversampler, Stop};
 use lathe_core::dsp::simd::Class;
 use lathe_core::dsp::svf::{self, Coefs, Section, State};
 use lathe_core::dsp::{Frames, QUANTUM};
@@ -55,6 +57,12 @@ const UNITS: &[(&str, &str)] = &[
          band4 = {freq=800,gain=-1}, band5 = {freq=2000,gain=2}, band6 = {freq=5000,gain=-2}, band7 = {freq=9000,gain=1}, \
          band8 = {freq=15000,gain=3} }",
     ),
+    (
+        "equalizer, 8 bells, linear phase, high",
+        "unit = \"equalizer\"\nparams = { phase = \"linear\", length = \"high\", band1 = {freq=60,gain=2}, \
+         band2 = {freq=120,gain=-2}, band3 = {freq=300,gain=1}, band4 = {freq=800,gain=-1}, band5 = {freq=2000,gain=2}, \
+         band6 = {freq=5000,gain=-2}, band7 = {freq=9000,gain=1}, band8 = {freq=15000,gain=3} }",
+    ),
     ("compressor, peak", "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6 }"),
     ("limiter", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1 }"),
     (
@@ -68,6 +76,16 @@ const UNITS: &[(&str, &str)] = &[
          [[slot.branch]]\nid=\"d\"\n[[slot.branch.slot]]\nid=\"c4\"\nunit=\"compressor\"",
     ),
 ];
+
+/// 24 bells from 30 Hz to 18 kHz, each with `more`.
+fn bells(more: &str) -> String {
+    let band = |n: i32| {
+        let (freq, gain) = (30.0 * 600f64.powf(f64::from(n - 1) / 23.0), if n % 2 == 0 { -2 } else { 2 });
+        format!("band{n} = {{ freq = {freq:.0}, gain = {gain}{more} }}")
+    };
+    let bands: Vec<String> = (1..=24).map(band).collect();
+    format!("unit = \"equalizer\"\nparams = {{ {} }}", bands.join(", "))
+}
 
 /// What a kernel does to a quantum of every channel.
 type Kernel = Box<dyn FnMut(&mut [Frames])>;
@@ -87,7 +105,30 @@ fn kernels() -> Vec<(&'static str, usize, Kernel)> {
     let math = |f: fn(Class, &mut Frames)| -> Kernel {
         Box::new(move |audio| audio.iter_mut().for_each(|a| f(class, a)))
     };
+    let convolver = |taps: usize| -> Kernel {
+        let shape = Shape::new(taps, Delay::None);
+        let impulse: Vec<f64> = (0..taps).map(|n| 1.0 / (n + 1) as f64).collect();
+        let kernel = convolver::Kernel::new(&shape, &[&impulse]);
+        let (mut input, mut voice) = (Convolver::new(&shape, 2), Voice::new(&shape, 2));
+        Box::new(move |audio| {
+            input.process(&shape, audio);
+            voice.process(&shape, &kernel, &input, &[0, 1], audio);
+        })
+    };
+    let oversampler = |factor: usize| -> Kernel {
+        let filters = OversampleFilters::new(48_000.0, factor, Stop::Nyquist);
+        let mut each = [Oversampler::new(&filters), Oversampler::new(&filters)];
+        Box::new(move |audio| {
+            for (o, a) in each.iter_mut().zip(audio) {
+                o.up(&filters, a);
+                o.down(&filters, a);
+            }
+        })
+    };
     vec![
+        ("kernel convolver, 65536 taps", 2, convolver(65_536)),
+        ("kernel convolver, 4096 taps", 2, convolver(4096)),
+        ("kernel oversampling x8, up and down", 2, oversampler(8)),
         ("kernel svf, 8 sections", 2, cascade(8, 2)),
         ("kernel svf, 16 sections", 2, cascade(16, 2)),
         ("kernel svf, 8 sections, 8 pairs", 16, cascade(8, 16)),
@@ -123,11 +164,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             plans.push((format!("rack {}", plan.name), plan));
         }
         None => {
-            for (name, slot) in UNITS {
+            let many = [("24 bells", ""), ("24 dynamic bells", ", range = -6, threshold = -40")]
+                .map(|(name, more)| (format!("equalizer, {name}"), bells(more)));
+            let units = UNITS.iter().map(|(name, slot)| (name.to_string(), slot.to_string()));
+            for (name, slot) in units.chain(many) {
                 let slot =
                     if slot.is_empty() { String::new() } else { format!("[[slot]]\nid = \"s\"\n{slot}\n") };
                 let text = format!("format = 1\n[rack]\nname = \"bench\"\nlayout = \"stereo\"\n{slot}");
-                plans.push((name.to_string(), loaded(&text, name)?));
+                let plan = loaded(&text, &name)?;
+                plans.push((name, plan));
             }
             for (name, text) in SHIPPED {
                 plans.push((format!("rack {name}"), loaded(text, name)?));

@@ -84,17 +84,27 @@ fn any_partition_gives_the_same_bits() {
     }
 }
 
+/// The largest block a rack works in: kernels of an equalizer have blocks of 4096 frames.
+fn block(plan: &RackPlan) -> usize {
+    let kernels = |s: &&SlotPlan| s.table.find("phase").is_some_and(|p| s.values.get(p) != 0.0);
+    if plan.walk().iter().any(kernels) { 4096 } else { QUANTUM }
+}
+
 #[test]
 fn silence_before_shifts_the_output_exactly() {
     for (name, plan) in cases() {
         let x = music(plan.layout.len(), FRAMES, RATE, 6);
         let want = Rig::new(&plan, RATE).run(&x);
-        for k in [64, 640, 4992] {
+        let block = block(&plan);
+        for k in [64, 640, 4096, 4992] {
             let late: Vec<Vec<f64>> =
                 x.iter().map(|c| [vec![0.0; k], c[..FRAMES - k].to_vec()].concat()).collect();
             let got = Rig::new(&plan, RATE).run(&late);
             for (g, w) in got.iter().zip(&want) {
-                assert!(g[k..] == w[..FRAMES - k], "{name}, {k} zeros: null {} dB", null_db(&g[k..], w));
+                let null = null_db(&g[k..], w);
+                let exact = g[k..] == w[..FRAMES - k];
+                let held = if k % block == 0 { exact } else { null < -200.0 };
+                assert!(held, "{name}, {k} zeros, blocks of {block}: null {null} dB");
             }
         }
     }

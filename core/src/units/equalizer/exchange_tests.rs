@@ -393,7 +393,7 @@ fn changes_that_follow_each_other_leave_nothing_beside_the_signal() {
         let mut u = unit(&f, &steps[0]);
         let frames = (BEFORE + AFTER + 400) * QUANTUM;
         let x: Vec<f64> = (0..frames).map(|i| libm::sin(2.0 * PI * 100.0 * i as f64 / FS)).collect();
-        let mut audio = vec![x.clone(), x];
+        let mut audio = [x.clone(), x];
         let mut from = 0;
         for (n, bands) in steps.iter().enumerate().skip(1) {
             let to = (BEFORE + (n - 1) * gap) * QUANTUM;
