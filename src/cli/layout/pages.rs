@@ -107,7 +107,7 @@ fn slot(slot: &SlotPlan) -> Page {
     let (head, own): (Vec<Line>, Vec<Line>) = lines.partition(of_slot);
     let reduces = ["threshold", "ceiling"].iter().any(|s| slot.table.find(s).is_some());
     let mut groups = grouped(own);
-    groups.retain(|g| is_shown(g));
+    groups.retain(is_shown);
     Page { id: slot.id.clone(), title: format!("{}: {what}", slot.id), head, reduces, groups }
 }
 
