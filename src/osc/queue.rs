@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packets that have come and are not done: a line for every source, served in turn, so that a flood from
-//! one keeps nobody else waiting. A set that waits is replaced by a later one of the same control that will
-//! not be refused, so that a fader that moves faster than it is read costs one place; a full line loses its
+//! one keeps nobody else waiting. A set that waits is replaced by a later one of the same control, but one that will be
+//! taken never by one that will be refused, so that a fader that moves faster than it is read costs one place; a full line loses its
 //! oldest packet.
 
 use std::collections::{HashMap, VecDeque};
@@ -19,9 +19,10 @@ struct Line {
     bytes: usize,
     /// How many have left.
     left: u64,
-    /// The number of the set that waits for each address, since the last packet that was no plain set: sets
-    /// of different controls may change places with each other, but with nothing else.
-    sets: HashMap<Vec<u8>, u64>,
+    /// The number of the set that waits for each address, of those that will be taken and of those that will
+    /// be refused, since the last packet that was no plain set: sets of different controls may change places
+    /// with each other, but with nothing else.
+    sets: HashMap<(Vec<u8>, bool), u64>,
 }
 
 impl Line {
@@ -32,14 +33,11 @@ impl Line {
             return false;
         };
         let number = self.left + self.packets.len() as u64;
-        let Some(earlier) = self.sets.get_mut(address) else {
-            self.sets.insert(address.to_vec(), number);
+        let key = (address.to_vec(), allowed(name, value));
+        let Some(earlier) = self.sets.get_mut(&key) else {
+            self.sets.insert(key, number);
             return false;
         };
-        if *earlier >= self.left && !allowed(name, value) {
-            // It is refused in its turn; what waits stays.
-            return false;
-        }
         let place = earlier.checked_sub(self.left).and_then(|n| self.packets.get_mut(n as usize));
         match place {
             Some(place) => place.copy_from_slice(packet),
@@ -149,7 +147,7 @@ mod tests {
         for value in [1.0, 99_000.0, 2.0, 99_001.0] {
             push(&mut queue, a, &set("/rack/a/x", value));
         }
-        for value in [2.0, 99_000.0, 99_001.0] {
+        for value in [2.0, 99_001.0] {
             assert_eq!(queue.pop(), Some((a, set("/rack/a/x", value))));
         }
         assert!(queue.is_empty());
