@@ -117,10 +117,20 @@ impl EqualizerUnit {
     fn send_back(&mut self) {
         let (Some(now), Some(new)) = (&self.now.design, &self.coming.design) else { return };
         let c = &mut self.change;
-        let mut first = (0..BANDS).find(|b| !now.same_band(new, *b)).unwrap_or(BANDS);
+        let Some(mut first) = (0..BANDS).find(|b| !now.same_band(new, *b)) else {
+            // No other sound: it goes on where the heard one stands.
+            for (states, heard) in self.coming.states.iter_mut().zip(&self.now.states) {
+                states.copy_from_slice(heard);
+            }
+            for (memory, heard) in self.coming.moves.memory.iter_mut().zip(&self.now.moves.memory) {
+                memory.copy_from_slice(heard);
+            }
+            (c.behind, c.pace, c.run, c.fade) = (0, 1, 0, Quintic::at(1.0));
+            return;
+        };
         let (tau, run) = loop {
             let tau = new.bands[first..].iter().map(|b| b.tau).fold(0.0, f64::max);
-            let run = if first < BANDS { (TAUS * tau).max(self.least_run).min(self.run_frames) } else { 0.0 };
+            let run = (TAUS * tau).max(self.least_run).min(self.run_frames);
             let wanted = (TAUS * tau - run).max(0.0).min(dynamic::reach(&new.dynamics, run));
             c.behind = self.history.reach(wanted);
             // What is remembered of a band that was another then is as good as a change of it.
@@ -134,7 +144,7 @@ impl EqualizerUnit {
         let missing = (TAUS * tau - lived).max(0.0);
         let fade = (missing as u32).clamp(self.fade_frames, self.longest_fade);
         c.fade = Quintic::at(0.0);
-        c.fade.go(1.0, if first < BANDS { fade } else { 0 });
+        c.fade.go(1.0, fade);
         c.run = run as i64;
         // One more than it takes, for the quantum that passes meanwhile.
         let quanta = (c.run as u64 / QUANTUM as u64).max(1);

@@ -414,3 +414,87 @@ fn changes_that_follow_each_other_leave_nothing_beside_the_signal() {
     }
     assert!(worst < -120.0, "{worst}");
 }
+
+/// Changes of bands that stand still, by the thousand and at any moment, keep every bit.
+#[test]
+fn changes_of_neutral_bands_keep_every_bit() {
+    let f = format("stereo", FS as u32);
+    let bell = ask(Shape::Bell, 300.0, 6.0, 3.0);
+    let (table, mut random) = (Equalizer::SPEC.own_params(), 7u64);
+    let glides = Glides::new(&table, &table.defaults());
+    let (mut u, mut steady) = (unit(&f, &[bell]), unit(&f, &[bell]));
+    let mut wrong = 0;
+    for n in 0..8000usize {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let times = [0, 0, 0, 0, 0, 0, 0, 1, 2, 3][(random >> 40) as usize % 10];
+        for k in 0..times {
+            let still = ask(Shape::Bell, 100.0 + f64::from(n as u32 + k), 0.0, 1.0);
+            let mut parts = Some(design(&f, &[bell, still]));
+            u.exchange(&mut parts, (random >> 50) as usize % QUANTUM);
+        }
+        let x = std::array::from_fn(|i| libm::sin(2.0 * PI * 100.0 * (n * QUANTUM + i) as f64 / FS));
+        let (mut a, mut b) = ([x, x], [x, x]);
+        u.process(&mut Block::new(&mut a, None, &glides));
+        steady.process(&mut Block::new(&mut b, None, &glides));
+        if a != b {
+            wrong += 1;
+            let off = a[0].iter().zip(&b[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            if wrong < 10 {
+                println!("quantum {n}, {times} changes: off by {off:e}");
+            }
+        }
+    }
+    assert_eq!(wrong, 0, "quanta that differ");
+}
+
+/// Real changes among those of neutral bands, at any moment.
+#[test]
+fn changes_of_any_kind_at_any_moment_leave_nothing_beside_the_signal() {
+    let (f, above5) = (format("stereo", FS as u32), fir(5300.0, 24_000.0));
+    let (table, mut random) = (Equalizer::SPEC.own_params(), 7u64);
+    let glides = Glides::new(&table, &table.defaults());
+    let mut next = move |n: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % n
+    };
+    let mut bands: Vec<Ask> = (0..BANDS).map(|_| ask(Shape::Bell, 1000.0, 0.0, 1.0)).collect();
+    let mut u = unit(&f, &bands);
+    let mut out = Vec::new();
+    for n in 0..12_000usize {
+        if n % 8 == 0 && next(2) == 0 {
+            for _ in 0..1 + next(3) {
+                let b = &mut bands[next(BANDS as u64) as usize];
+                match next(7) {
+                    0 => b.gain = next(25) as f64 - 12.0,
+                    1 => b.shape = Shape::ALL[next(15) as usize],
+                    2 => b.freq = 10.0 * libm::pow(4000.0, next(1000) as f64 / 1000.0),
+                    3 => b.q = 0.1 * libm::pow(400.0, next(1000) as f64 / 1000.0),
+                    4 => b.on = next(3) > 0,
+                    5 => b.channel = next(5) as usize,
+                    _ => b.order = 1 + next(16) as usize,
+                }
+            }
+            if next(12) == 0 {
+                bands.iter_mut().for_each(|b| *b = ask(Shape::Bell, 1000.0, 0.0, 1.0));
+            }
+            let mut parts = Some(design(&f, &bands));
+            u.exchange(&mut parts, 0);
+        }
+        let x = std::array::from_fn(|i| {
+            0.1 * libm::sin(2.0 * PI * 100.0 * ((n * QUANTUM + i) % 480) as f64 / FS)
+        });
+        let mut a = [x, x];
+        u.process(&mut Block::new(&mut a, None, &glides));
+        out.extend(a[0]);
+    }
+    let (mut worst, mut place) = (0.0f64, 0);
+    for i in 0..out.len() - above5.len() {
+        let y = above5.iter().zip(&out[i..]).map(|(h, x)| h * x).sum::<f64>().abs();
+        if y > worst {
+            (worst, place) = (y, i + above5.len() / 2);
+        }
+    }
+    let left = 20.0 * libm::log10(worst);
+    println!("{left:.1} dBFS at {place}, quantum {}", place / QUANTUM);
+    assert!(left < -100.0, "{left} dBFS");
+}
