@@ -63,7 +63,7 @@ pub fn usual() -> Result<Server, Failure> {
 /// Tells a person that a change was made where nobody hears it.
 pub fn unheard(audible: bool) {
     if !audible {
-        eprintln!("lathe: done, but no audio runs, so nobody hears it yet");
+        eprintln!("lathe: done, but nobody hears it yet: no audio runs, or a new chain is still settling");
     }
 }
 
