@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packets that have come and are not done: a line for every source, served in turn, so that a flood from
-//! one keeps nobody else waiting. A set that waits is replaced by a later one of the same control, but one that will be
-//! taken never by one that will be refused, so that a fader that moves faster than it is read costs one place; a full line loses its
-//! oldest packet.
+//! one keeps nobody else waiting. A set that waits is replaced by a later one of the same control, so that a
+//! fader that moves faster than it is read costs one place; a full line loses its oldest packet.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -19,23 +18,21 @@ struct Line {
     bytes: usize,
     /// How many have left.
     left: u64,
-    /// The number of the set that waits for each address, of those that will be taken and of those that will
-    /// be refused, since the last packet that was no plain set: sets of different controls may change places
-    /// with each other, but with nothing else.
-    sets: HashMap<(Vec<u8>, bool), u64>,
+    /// The number of the set that waits for each address, since the last packet that was no plain set: sets
+    /// of different controls may change places with each other, but with nothing else.
+    sets: HashMap<Vec<u8>, u64>,
 }
 
 impl Line {
     /// True if the packet has taken the place of an earlier one.
-    fn replaces(&mut self, packet: &[u8], allowed: impl FnOnce(&str, f64) -> bool) -> bool {
-        let Some(Set { address, name, value }) = plain_set(packet).filter(|_| self.sets.len() <= LINE) else {
+    fn replaces(&mut self, packet: &[u8]) -> bool {
+        let Some(address) = plain_set(packet).filter(|_| self.sets.len() <= LINE) else {
             self.sets.clear();
             return false;
         };
         let number = self.left + self.packets.len() as u64;
-        let key = (address.to_vec(), allowed(name, value));
-        let Some(earlier) = self.sets.get_mut(&key) else {
-            self.sets.insert(key, number);
+        let Some(earlier) = self.sets.get_mut(address) else {
+            self.sets.insert(address.to_vec(), number);
             return false;
         };
         let place = earlier.checked_sub(self.left).and_then(|n| self.packets.get_mut(n as usize));
@@ -62,9 +59,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// How many packets were lost for this one. `allowed` says of an address (`eq/band1/gain`) and a value
-    /// whether that will be taken.
-    pub fn push(&mut self, from: SocketAddr, packet: &[u8], allowed: impl FnOnce(&str, f64) -> bool) -> u64 {
+    /// How many packets were lost for this one.
+    pub fn push(&mut self, from: SocketAddr, packet: &[u8]) -> u64 {
         if !self.lines.contains_key(&from) {
             if self.lines.len() >= LINES {
                 return 1;
@@ -72,7 +68,7 @@ impl Queue {
             self.turn.push_back(from);
         }
         let line = self.lines.entry(from).or_default();
-        if line.replaces(packet, allowed) {
+        if line.replaces(packet) {
             return 0;
         }
         line.bytes += packet.len();
@@ -102,29 +98,16 @@ impl Queue {
     }
 }
 
-/// A bare message that sets one control by name to one number in its own unit.
-struct Set<'a> {
-    /// As it stands in the packet, padded.
-    address: &'a [u8],
-    /// `eq/band1/gain`.
-    name: &'a str,
-    value: f64,
-}
-
-fn plain_set(packet: &[u8]) -> Option<Set<'_>> {
-    let (head, value) = packet.split_last_chunk::<4>()?;
+/// The padded address of a bare message that sets one control by name to one number in its own unit.
+fn plain_set(packet: &[u8]) -> Option<&[u8]> {
+    let (head, _value) = packet.split_last_chunk::<4>()?;
     let (address, tags) = head.split_last_chunk::<4>()?;
-    let value = match tags {
-        b",f\0\0" => f64::from(f32::from_be_bytes(*value)),
-        b",i\0\0" => f64::from(i32::from_be_bytes(*value)),
-        _ => return None,
-    };
     let name = address.strip_prefix(b"/rack/")?;
     let zeros = name.iter().rev().take_while(|b| **b == 0).count();
-    let name = std::str::from_utf8(&name[..name.len() - zeros]).ok()?;
-    let literal = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/'));
-    let plain = literal && !name.ends_with("/norm") && !name.contains("//");
-    ((1..=4).contains(&zeros) && plain).then_some(Set { address, name, value })
+    let name = &name[..name.len() - zeros];
+    let literal = name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/'));
+    let plain = literal && !name.ends_with(b"/norm") && !name.windows(2).any(|w| w == b"//");
+    ((1..=4).contains(&zeros) && plain && matches!(tags, b",f\0\0" | b",i\0\0")).then_some(address)
 }
 
 #[cfg(test)]
@@ -136,43 +119,26 @@ mod tests {
         encode(&Message::new(address, vec![Arg::Float(value)]), Booleans::Integers)
     }
 
-    fn push(queue: &mut Queue, from: SocketAddr, packet: &[u8]) -> u64 {
-        queue.push(from, packet, |_, value| value < 50_000.0)
-    }
-
-    #[test]
-    fn a_set_that_will_be_refused_takes_no_place() {
-        let a = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut queue = Queue::default();
-        for value in [1.0, 99_000.0, 2.0, 99_001.0] {
-            push(&mut queue, a, &set("/rack/a/x", value));
-        }
-        for value in [2.0, 99_001.0] {
-            assert_eq!(queue.pop(), Some((a, set("/rack/a/x", value))));
-        }
-        assert!(queue.is_empty());
-    }
-
     #[test]
     fn sources_take_turns_and_a_faster_fader_leaves_its_last_value() {
         let [a, b] = [1, 2].map(|p| SocketAddr::from(([127, 0, 0, 1], p)));
         let mut queue = Queue::default();
         for n in 0..10_000 {
-            assert_eq!(push(&mut queue, a, &set("/rack/a/x", n as f32)), 0);
+            assert_eq!(queue.push(a, &set("/rack/a/x", n as f32)), 0);
         }
-        push(&mut queue, a, &set("/rack/a/y", 1.0));
-        push(&mut queue, a, &set("/rack/a/x", 2.0));
-        push(&mut queue, a, &set("/rack/a/x/norm", 0.5));
-        push(&mut queue, a, &set("/rack/a/x", 3.0));
-        push(&mut queue, b, b"/ping\0\0\0");
+        queue.push(a, &set("/rack/a/y", 1.0));
+        queue.push(a, &set("/rack/a/x", 2.0));
+        queue.push(a, &set("/rack/a/x/norm", 0.5));
+        queue.push(a, &set("/rack/a/x", 3.0));
+        queue.push(b, b"/ping\0\0\0");
         assert_eq!(queue.pop(), Some((a, set("/rack/a/x", 2.0))));
         assert_eq!(queue.pop().map(|p| p.0), Some(b));
         assert_eq!(queue.pop(), Some((a, set("/rack/a/y", 1.0))));
-        push(&mut queue, a, &set("/rack/a/x", 4.0));
+        queue.push(a, &set("/rack/a/x", 4.0));
         assert_eq!(queue.pop(), Some((a, set("/rack/a/x/norm", 0.5))), "nothing passes it");
-        push(&mut queue, a, &set("/rack/a/y", 5.0));
+        queue.push(a, &set("/rack/a/y", 5.0));
         assert_eq!(queue.pop(), Some((a, set("/rack/a/x", 4.0))));
-        push(&mut queue, a, &set("/rack/a/x", 6.0));
+        queue.push(a, &set("/rack/a/x", 6.0));
         assert_eq!(queue.pop(), Some((a, set("/rack/a/y", 5.0))));
         assert_eq!(queue.pop(), Some((a, set("/rack/a/x", 6.0))));
         assert!(queue.pop().is_none() && queue.is_empty());
@@ -182,8 +148,7 @@ mod tests {
     fn a_full_line_loses_its_oldest() {
         let a = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut queue = Queue::default();
-        let lost: u64 =
-            (0..LINE + 10).map(|n| push(&mut queue, a, &set(&format!("/rack/a/x{n}"), 0.0))).sum();
+        let lost: u64 = (0..LINE + 10).map(|n| queue.push(a, &set(&format!("/rack/a/x{n}"), 0.0))).sum();
         assert_eq!(lost, 10);
         assert_eq!(queue.pop(), Some((a, set("/rack/a/x10", 0.0))));
     }

@@ -173,11 +173,6 @@ impl Drop for Server {
     }
 }
 
-/// Says whether a control takes a value.
-fn allowed(host: &Handle) -> impl FnOnce(&str, f64) -> bool + '_ {
-    |address, value| host.control().get(address).is_ok_and(|(spec, _)| spec.check(value).is_ok())
-}
-
 /// The thread.
 struct Body {
     desk: Desk,
@@ -237,7 +232,7 @@ impl Body {
                 continue;
             }
             if self.admit(from, length) {
-                let lost = self.queue.push(from, &self.buffer[..length], allowed(&self.desk.host));
+                let lost = self.queue.push(from, &self.buffer[..length]);
                 let Out { stats, log, .. } = &mut self.desk.out;
                 log.dropped(stats, Loss::Full, lost, || from.to_string());
             }
@@ -248,7 +243,7 @@ impl Body {
     fn receive_streams(&mut self) {
         for (from, packet) in self.desk.out.streams.receive() {
             if self.admit(from, packet.len()) {
-                let lost = self.queue.push(from, &packet, allowed(&self.desk.host));
+                let lost = self.queue.push(from, &packet);
                 let Out { stats, log, .. } = &mut self.desk.out;
                 log.dropped(stats, Loss::Full, lost, || from.to_string());
             }
