@@ -167,13 +167,18 @@ impl ports::Meters for OscMeters {
                 out.extend(channels.iter().map(|c| format!("{tap}/{kind}/{c}")));
             }
         }
+        // What shows one now, and what will as soon as it runs.
+        let mut reducing = self.telemetry.reducing();
         let control = self.host.control();
-        let reducing = control
-            .plan()
-            .walk()
-            .into_iter()
-            .filter(|s| s.table.find("threshold").is_some() || s.table.find("ceiling").is_some());
-        out.extend(reducing.map(|s| format!("{}/gain_reduction", s.id)));
+        let slots = control.plan().walk();
+        reducing.retain(|id| slots.iter().any(|s| s.id == *id));
+        for slot in &slots {
+            let will = ["threshold", "ceiling"].iter().any(|p| slot.table.find(p).is_some());
+            if will && !reducing.iter().any(|id| *id == slot.id) {
+                reducing.push(slot.id.clone());
+            }
+        }
+        out.extend(reducing.iter().map(|id| format!("{id}/gain_reduction")));
         out
     }
 

@@ -39,7 +39,7 @@ pub struct Args {
     /// Seconds of audio per row
     #[arg(long, default_value_t = 4, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-    /// Only rows whose name contains this
+    /// Only the row with this name, or rows whose name contains it
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// One JSON line per row
@@ -183,8 +183,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(only) = &args.only {
         let names = plans.iter().map(|(n, _)| n.as_str()).chain(kernels.iter().map(|k| k.0));
         let names = names.map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
-        plans.retain(|(n, _)| n.contains(only.as_str()));
-        kernels.retain(|k| k.0.contains(only.as_str()));
+        let exact = plans.iter().map(|(n, _)| n.as_str()).chain(kernels.iter().map(|k| k.0)).any(|n| n == only);
+        let wanted = |n: &str| if exact { n == only } else { n.contains(only.as_str()) };
+        plans.retain(|(n, _)| wanted(n));
+        kernels.retain(|k| wanted(k.0));
         if plans.is_empty() && kernels.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,

@@ -73,6 +73,8 @@ pub enum Refused {
 pub(super) struct Shared {
     posts: Mutex<Vec<Arc<feed::Post>>>,
     load: Mutex<Load>,
+    /// Slots that show a gain reduction, in schedule order.
+    reducing: Mutex<Vec<String>>,
     reset: AtomicBool,
     stop: AtomicBool,
 }
@@ -99,6 +101,7 @@ impl Shared {
         Arc::new(Shared {
             posts: Mutex::default(),
             load: Mutex::default(),
+            reducing: Mutex::default(),
             reset: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         })
@@ -168,6 +171,11 @@ impl Telemetry {
     pub fn reset(&self, client: Client) {
         self.shared.reset.store(true, Ordering::Release);
         self.host.control().tell_meter_reset(client);
+    }
+
+    /// Slots that show a gain reduction now, in schedule order.
+    pub fn reducing(&self) -> Vec<String> {
+        self.shared.reducing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Of the last second.

@@ -175,6 +175,11 @@ impl Worker {
             self.reductions.poll(sound, |slot, db| {
                 subscribers.iter_mut().filter(|_| audio.audible).for_each(|s| s.deepen(slot, db));
             });
+            let mut told = self.shared.reducing.lock().unwrap_or_else(PoisonError::into_inner);
+            let latest = &self.reductions.latest;
+            if !told.iter().eq(latest.iter().map(|(id, _)| id)) {
+                *told = latest.iter().map(|(id, _)| id.clone()).collect();
+            }
         }
         let periods = self.host.load().map(|l| l.take()).unwrap_or_default();
         self.all.add(&periods);

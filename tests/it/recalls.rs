@@ -128,9 +128,9 @@ impl Random {
         }
     }
 
-    /// One to eight changes of controls that sound.
-    fn batch(&mut self, lines: &[Line]) -> Vec<(String, f64)> {
-        let sounding: Vec<&Line> = lines.iter().filter(|l| is_gain_like(l)).collect();
+    /// One to eight changes of the controls drawn from.
+    fn batch(&mut self, lines: &[Line], drawn: fn(&Line) -> bool) -> Vec<(String, f64)> {
+        let sounding: Vec<&Line> = lines.iter().filter(|l| drawn(l)).collect();
         (0..1 + self.below(8))
             .map(|_| {
                 let line = sounding[self.below(sounding.len())];
@@ -144,6 +144,11 @@ impl Random {
 fn is_gain_like(line: &Line) -> bool {
     let latency = ["/phase", "/length"].iter().any(|p| line.address.ends_with(p));
     !line.address.starts_with("monitor/") && (!latency || line.address.contains("/band"))
+}
+
+/// Everything of the rack that sounds, with phase and length of the equalizer.
+fn sounds(line: &Line) -> bool {
+    !line.address.starts_with("monitor/")
 }
 
 fn plan(n: usize) -> RackPlan {
@@ -247,7 +252,17 @@ impl Random {
 
 #[test]
 fn thousands_of_changes_allocate_nothing_click_nowhere_and_end_where_they_should() {
-    let (count, seed) = (from_env("LATHE_RECALLS", 2_000), from_env("LATHE_SEED", 1));
+    torture(from_env("LATHE_RECALLS", 2_000), is_gain_like);
+}
+
+#[test]
+fn changes_of_latency_in_a_stream_of_others_click_nowhere_and_end_where_they_should() {
+    torture(from_env("LATHE_RECALLS", 4_000) / 10, sounds);
+}
+
+/// So many changes of the controls drawn, in process.
+fn torture(count: u64, drawn: fn(&Line) -> bool) {
+    let seed = from_env("LATHE_SEED", 1);
     let mut r = Random::new(seed);
     let mut control = Control::new(plan(0));
     let engine = control.start(RATE as u32).unwrap();
@@ -256,7 +271,7 @@ fn thousands_of_changes_allocate_nothing_click_nowhere_and_end_where_they_should
     let snapshots: Vec<BTreeMap<String, f64>> = (0..SNAPSHOTS)
         .map(|n| {
             let lines = Control::new(plan(n % RACKS.len())).controls();
-            let sounding = lines.iter().filter(|l| is_gain_like(l));
+            let sounding = lines.iter().filter(|l| drawn(l));
             sounding.map(|l| (l.address.clone(), r.value(l))).collect()
         })
         .collect();
@@ -274,7 +289,7 @@ fn thousands_of_changes_allocate_nothing_click_nowhere_and_end_where_they_should
             Act::Redo => control.redo(Client(1)).is_ok_and(|s| s.is_some()),
             Act::Reload(p) => matches!(control.reload(plan(p)), Ok(Reloaded::Sent(_))),
             Act::Batch => {
-                let batch = r.batch(&control.controls());
+                let batch = r.batch(&control.controls(), drawn);
                 let when = match r.below(4) {
                     0 => When::At(periods.engine().frame() + r.below(6_000) as u64),
                     _ => When::Now,
@@ -428,7 +443,7 @@ fn change(remote: &Remote, daemon: &Lathed, count: usize, r: &mut Random) -> usi
             }
             Act::Batch => {
                 let sets: Vec<_> = r
-                    .batch(&lines)
+                    .batch(&lines, is_gain_like)
                     .into_iter()
                     .map(|(a, v)| message(&format!("/rack/{a}"), &[Arg::Float(v as f32)]))
                     .collect();
@@ -452,7 +467,7 @@ fn run(count: usize, swapped: bool, r: &mut Random, input: &[Vec<f32>], file: &s
     for s in 0..SNAPSHOTS {
         remote.load(RACKS[s % RACKS.len()]).unwrap();
         let lines = Control::new(plan(s % RACKS.len())).controls();
-        remote.set(&r.batch(&lines), None, None).unwrap();
+        remote.set(&r.batch(&lines, is_gain_like), None, None).unwrap();
         remote.store(&format!("S{s}"));
     }
     remote.load(RACKS[0]).unwrap();

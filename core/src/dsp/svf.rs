@@ -222,6 +222,16 @@ pub struct State {
 const TINY: f64 = 1e-30;
 
 impl State {
+    /// Audio thread. Before the frame `x` of a section with damping `to` where one with `from` ran: what a
+    /// resonance has gathered beyond the input is let go in the proportion in which it would be heard louder.
+    /// Without this a Q of 40 is heard through the wide mix of a Q of 0.1. Never adds anything, and a state
+    /// that stands at its input (DC) stays.
+    #[inline(always)]
+    pub fn damped(self, from: f64, to: f64, x: f64) -> State {
+        let share = if from < to { from / to } else { 1.0 };
+        State { s1: share * self.s1, s2: x + share * (self.s2 - x) }
+    }
+
     /// Audio thread. At the end of a quantum.
     #[inline(always)]
     pub fn flushed(self) -> State {

@@ -5,6 +5,7 @@ mod alignment;
 mod auto_gain;
 mod cases;
 mod clicks;
+mod drags;
 mod fades;
 mod invariance;
 mod monitor;
