@@ -17,6 +17,27 @@ struct Bin {
     energy: f64,
 }
 
+/// A bin that is not empty, as plain data to be kept and read back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SavedBin {
+    /// 0.01 LU from −70 LUFS.
+    pub index: u16,
+    pub count: u64,
+    /// Sum of the blocks' mean weighted powers.
+    pub energy: f64,
+}
+
+/// Why saved bins are not taken.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BadBin {
+    #[error("bin {0} is not one of 0 to {last}", last = BINS - 1)]
+    Index(u16),
+    #[error("bin {0} holds {1} blocks with an energy of {2}, which is not what such blocks have")]
+    Energy(u16, u64, f64),
+    #[error("bin {0} is there twice or out of order")]
+    Order(u16),
+}
+
 /// Energies of blocks above the absolute gate. 128 kB.
 #[derive(Clone, Debug)]
 pub struct Histogram {
@@ -43,6 +64,57 @@ impl Histogram {
             bin.count += 1;
             bin.energy += energy;
         }
+    }
+
+    /// Blocks in every 0.01 LU that has any: the lower edge in LUFS and how many.
+    pub fn bins(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        let edge = |i: usize| ABSOLUTE_GATE + i as f64 / BINS_PER_LU;
+        self.bins.iter().enumerate().filter(|(_, b)| b.count > 0).map(move |(i, b)| (edge(i), b.count))
+    }
+
+    /// The same in steps of so many LU, from −70 LUFS on, empty ones too.
+    pub fn coarse(&self, lu: f64) -> Vec<u64> {
+        let per_step = (lu * BINS_PER_LU).max(1.0) as usize;
+        self.bins.chunks(per_step).map(|bins| bins.iter().map(|b| b.count).sum()).collect()
+    }
+
+    /// Sum of the `count` largest energies. The bin where they end counts with its mean.
+    pub fn sum_of_largest(&self, count: u64) -> f64 {
+        let (mut left, mut sum) = (count, 0.0);
+        for b in self.bins.iter().rev().filter(|b| b.count > 0) {
+            let taken = left.min(b.count);
+            sum += if taken == b.count { b.energy } else { b.energy * (taken as f64 / b.count as f64) };
+            left -= taken;
+            if left == 0 {
+                break;
+            }
+        }
+        sum
+    }
+
+    pub fn save(&self) -> Vec<SavedBin> {
+        let full = self.bins.iter().enumerate().filter(|(_, b)| b.count > 0);
+        full.map(|(i, b)| SavedBin { index: i as u16, count: b.count, energy: b.energy }).collect()
+    }
+
+    /// Goes on from what [`Histogram::save`] gave; from elsewhere it may be anything.
+    pub fn restore(saved: &[SavedBin]) -> Result<Histogram, BadBin> {
+        let mut h = Histogram::default();
+        for (n, s) in saved.iter().enumerate() {
+            let bin = h.bins.get_mut(usize::from(s.index)).ok_or(BadBin::Index(s.index))?;
+            if n > 0 && saved[n - 1].index >= s.index {
+                return Err(BadBin::Order(s.index));
+            }
+            let mean = s.energy / s.count as f64;
+            let low = energy_of(ABSOLUTE_GATE + f64::from(s.index) / BINS_PER_LU);
+            let high = if usize::from(s.index) == BINS - 1 { f64::MAX } else { low * 1.003 };
+            // A bin is 0.23 % wide; rounding may put a block just beside it.
+            if s.count == 0 || !(mean >= low * 0.999 && mean <= high) {
+                return Err(BadBin::Energy(s.index, s.count, s.energy));
+            }
+            *bin = Bin { count: s.count, energy: s.energy };
+        }
+        Ok(h)
     }
 
     /// Blocks above the absolute gate.

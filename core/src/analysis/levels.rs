@@ -10,7 +10,7 @@ use crate::units::Layout;
 
 const WINDOW_SECONDS: f64 = 0.3;
 /// A channel below −120 dBFS RMS has no correlation and no balance.
-const SILENT_POWER: f64 = 1e-12;
+pub(super) const SILENT_POWER: f64 = 1e-12;
 
 /// Sums over the window.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl LevelMeter {
 }
 
 /// Σ xy in four lanes, always in the same order.
-fn sum(x: &Frames, y: &Frames) -> f64 {
+pub(super) fn sum(x: &Frames, y: &Frames) -> f64 {
     let mut lanes = [0.0; 4];
     for (x, y) in x.as_chunks::<4>().0.iter().zip(y.as_chunks::<4>().0) {
         for i in 0..4 {

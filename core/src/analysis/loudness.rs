@@ -8,7 +8,8 @@
 //!
 //! A window gives no reading until it has been filled since the start, the reset or the gap before.
 
-use super::histogram::Histogram;
+use super::histogram::{BadBin, Histogram, SavedBin};
+use super::history::{History, LastReadings};
 use super::window::SlidingSum;
 use crate::dsp::kweight::KWeighting;
 use crate::dsp::{Frames, QUANTUM, math};
@@ -20,9 +21,9 @@ const SHORT_TERM_STEPS: u64 = 1200;
 /// 100 ms: from one gating block to the next.
 const GRID_STEPS: u64 = 40;
 /// Integrated: −10 LU. Range: −20 LU, from the 10th to the 95th percentile.
-const INTEGRATED_GATE: f64 = 0.1;
-const RANGE_GATE: f64 = 0.01;
-const RANGE_RANKS: [f64; 2] = [0.1, 0.95];
+pub(super) const INTEGRATED_GATE: f64 = 0.1;
+pub(super) const RANGE_GATE: f64 = 0.01;
+pub(super) const RANGE_RANKS: [f64; 2] = [0.1, 0.95];
 
 /// BS.1770: a 997 Hz sine of full scale in one channel reads −3.01 LKFS.
 const OFFSET: f64 = -0.691;
@@ -52,6 +53,29 @@ pub struct LoudnessReadings {
     pub short_term_max: Option<f64>,
 }
 
+/// Momentary and short-term on the grid of 100 ms, as mean weighted powers; `None`: not yet known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Grid {
+    /// Places of the grid passed since the beginning.
+    pub count: u64,
+    pub momentary: Option<f64>,
+    pub short_term: Option<f64>,
+}
+
+/// What was integrated, as plain data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SavedLoudness {
+    /// Gating blocks.
+    pub blocks: Vec<SavedBin>,
+    /// Short-term values.
+    pub range: Vec<SavedBin>,
+    /// Largest mean weighted power of momentary and short-term; `None` before the first.
+    pub max: [Option<f64>; 2],
+}
+
+/// Sums of a step's frames are kept in so many lanes.
+const LANES: usize = 8;
+
 /// | state | meaning |
 /// |---|---|
 /// | `step` | steps completed in this stretch of unbroken audio |
@@ -59,13 +83,15 @@ pub struct LoudnessReadings {
 /// | `open` | weighted sum of squares of the open step |
 /// | `measured` | steps since the reset, the end of a pause or a gap |
 /// | `max` | largest mean power of momentary and short-term, negative before the first |
+/// | `grid` | the last place of the 100 ms grid |
+/// | `history` | for the last so many seconds, if that is wanted |
 #[derive(Clone, Debug)]
 pub struct LoudnessMeter {
     rate: u64,
     weighting: KWeighting,
     step: u64,
     left: usize,
-    open: f64,
+    open: [f64; LANES],
     momentary: SlidingSum,
     short_term: SlidingSum,
     measured: u64,
@@ -73,6 +99,8 @@ pub struct LoudnessMeter {
     blocks: Histogram,
     range: Histogram,
     max: [f64; 2],
+    grid: Grid,
+    history: Option<History>,
 }
 
 impl LoudnessMeter {
@@ -83,7 +111,7 @@ impl LoudnessMeter {
             weighting: KWeighting::new(rate, &layout.loudness_weights()),
             step: 0,
             left: 0,
-            open: 0.0,
+            open: [0.0; LANES],
             momentary: SlidingSum::new(MOMENTARY_STEPS as usize),
             short_term: SlidingSum::new(SHORT_TERM_STEPS as usize),
             measured: 0,
@@ -91,9 +119,17 @@ impl LoudnessMeter {
             blocks: Histogram::default(),
             range: Histogram::default(),
             max: [-1.0; 2],
+            grid: Grid::default(),
+            history: None,
         };
-        m.gap();
+        m.begin();
         m
+    }
+
+    /// Also keeps what [`LoudnessMeter::last`] needs for so many seconds. 80 bytes a second.
+    pub fn with_history(mut self, seconds: u32) -> Self {
+        self.history = Some(History::new(seconds));
+        self
     }
 
     /// Begins a new measurement: nothing heard before counts for integrated, range and maxima. The sound
@@ -117,28 +153,41 @@ impl LoudnessMeter {
         self.paused
     }
 
-    /// What comes next does not join what came before: no window or block spans it.
-    pub fn gap(&mut self) {
+    /// These many frames were missed before what comes next, which does not join what came before: no window
+    /// or block spans it.
+    pub fn gap(&mut self, frames: u64) {
+        self.begin();
+        if let Some(h) = &mut self.history {
+            h.gap(frames * 10 / self.rate);
+        }
+    }
+
+    fn begin(&mut self) {
         self.weighting.reset();
         self.momentary.reset();
         self.short_term.reset();
-        (self.step, self.open, self.measured) = (0, 0.0, 0);
+        (self.step, self.open, self.measured) = (0, [0.0; LANES], 0);
         self.left = self.frames(0, 1) as usize;
     }
 
     /// One quantum of every channel.
     pub fn process(&mut self, audio: &[Frames]) {
+        self.process_first(audio, QUANTUM);
+    }
+
+    /// The last quantum of a file, of which only the first `frames` are sound.
+    pub fn process_first(&mut self, audio: &[Frames], frames: usize) {
         let mut power = [0.0; QUANTUM];
         self.weighting.process(audio, &mut power);
-        let mut rest = &power[..];
+        let mut rest = &power[..frames.min(QUANTUM)];
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.left.min(rest.len()));
-            self.open += now.iter().sum::<f64>();
+            add(&mut self.open, now);
             self.left -= now.len();
             rest = later;
             if self.left == 0 {
-                let sum = std::mem::take(&mut self.open);
-                self.complete(sum);
+                let o = std::mem::take(&mut self.open);
+                self.complete(((o[0] + o[4]) + (o[1] + o[5])) + ((o[2] + o[6]) + (o[3] + o[7])));
                 self.left = self.frames(self.step, self.step + 1) as usize;
             }
         }
@@ -154,11 +203,14 @@ impl LoudnessMeter {
         self.step += 1;
         self.momentary.push(sum);
         self.short_term.push(sum);
+        let on_grid = self.step.is_multiple_of(GRID_STEPS);
+        if on_grid {
+            self.pass_grid();
+        }
         if self.paused {
             return;
         }
         self.measured += 1;
-        let on_grid = self.step.is_multiple_of(GRID_STEPS);
         if self.measured >= MOMENTARY_STEPS {
             let energy = self.mean(&self.momentary, MOMENTARY_STEPS);
             self.max[0] = self.max[0].max(energy);
@@ -173,6 +225,55 @@ impl LoudnessMeter {
                 self.range.add(energy);
             }
         }
+    }
+
+    fn pass_grid(&mut self) {
+        let known = |w, steps| (self.step >= steps).then(|| self.mean(w, steps));
+        self.grid = Grid {
+            count: self.grid.count + 1,
+            momentary: known(&self.momentary, MOMENTARY_STEPS),
+            short_term: known(&self.short_term, SHORT_TERM_STEPS),
+        };
+        if let Some(h) = &mut self.history {
+            let frames = self.step * self.rate / STEPS_PER_SECOND
+                - (self.step - GRID_STEPS) * self.rate / STEPS_PER_SECOND;
+            h.push(self.momentary.newest(GRID_STEPS as usize) / frames as f64);
+        }
+    }
+
+    /// The last place of the 100 ms grid, in pauses too.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// Gating blocks of 400 ms since the reset, by loudness.
+    pub fn blocks(&self) -> &Histogram {
+        &self.blocks
+    }
+
+    /// Short-term values, ten a second, since the reset.
+    pub fn short_terms(&self) -> &Histogram {
+        &self.range
+    }
+
+    /// Integrated loudness and range of the last so many seconds, or of what there is; `None` without a
+    /// history. Resets and pauses do not matter to it.
+    pub fn last(&self, seconds: f64) -> Option<LastReadings> {
+        self.history.as_ref().map(|h| h.last(seconds))
+    }
+
+    pub fn save(&self) -> SavedLoudness {
+        let max = self.max.map(|m| (m >= 0.0).then_some(m));
+        SavedLoudness { blocks: self.blocks.save(), range: self.range.save(), max }
+    }
+
+    /// Goes on from what was integrated before. The sound that comes next does not join it.
+    pub fn restore(&mut self, saved: &SavedLoudness) -> Result<(), BadBin> {
+        let (blocks, range) = (Histogram::restore(&saved.blocks)?, Histogram::restore(&saved.range)?);
+        (self.blocks, self.range) = (blocks, range);
+        self.max = saved.max.map(|m| m.filter(|m| m.is_finite() && *m >= 0.0).unwrap_or(-1.0));
+        self.begin();
+        Ok(())
     }
 
     fn mean(&self, window: &SlidingSum, steps: u64) -> f64 {
@@ -193,5 +294,18 @@ impl LoudnessMeter {
             momentary_max: max(self.max[0]),
             short_term_max: max(self.max[1]),
         }
+    }
+}
+
+/// Adds values to the lanes in turn.
+fn add(lanes: &mut [f64; LANES], values: &[f64]) {
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for x in whole {
+        for l in 0..LANES {
+            lanes[l] += x[l];
+        }
+    }
+    for (l, x) in lanes.iter_mut().zip(rest) {
+        *l += x;
     }
 }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! All instruments for one tap, and readers that each have their own maxima.
+//! The instruments of one tap, and readers that each have their own maxima.
+//!
+//! [`TapMeter::new`] has what every console shows: loudness, peaks, levels. [`TapMeter::empty`] has nothing but what
+//! is added. What only some want is among [`TapMeter::instruments`].
 //!
 //! A [`Reader`] is where one reader last read, nothing more: it needs no registration, may be slow, may be
 //! dropped, and a peak of one sample still reaches every one of them.
 
 use super::decibels;
+use super::instruments::{BadInstrument, Instrument, Instruments, Running};
 use super::levels::LevelMeter;
-use super::loudness::LoudnessMeter;
-use super::true_peak::PeakMeter;
+use super::loudness::{LoudnessMeter, LoudnessReadings};
+use super::true_peak::{PeakMeter, PeakMode};
 use crate::dsp::{Frames, SILENCE};
 use crate::units::Layout;
 
@@ -22,6 +26,11 @@ impl Reader {
     /// Its first reading covers what comes from now on.
     pub fn new(meter: &TapMeter) -> Self {
         Reader { moment: meter.moment, missed: meter.missed }
+    }
+
+    /// When it last read; instruments are asked for what was since.
+    pub fn moment(&self) -> u64 {
+        self.moment
     }
 }
 
@@ -68,12 +77,14 @@ pub struct TapReadings {
     pub non_finite: u64,
 }
 
-/// Every instrument for one tap.
+/// The usual instruments of a tap; peaks are those of [`PeakMode::Exact`].
+const USUAL: [Instrument; 3] = [Instrument::Loudness, Instrument::Peaks(PeakMode::Exact), Instrument::Levels];
+
+/// The instruments of one tap.
 #[derive(Clone, Debug)]
 pub struct TapMeter {
-    loudness: LoudnessMeter,
-    peaks: PeakMeter,
-    levels: LevelMeter,
+    instruments: Instruments,
+    paused: bool,
     channels: usize,
     /// Quanta seen, never set back.
     moment: u64,
@@ -87,10 +98,19 @@ impl TapMeter {
     /// For a rate in Hz. Before the first frame there was silence; where that is not known, as in a tap
     /// armed amid sound, begin with `gap(0)`.
     pub fn new(rate: u32, layout: &Layout) -> Self {
+        let mut m = TapMeter::empty(rate, layout);
+        for what in USUAL {
+            // These have no settings to refuse; before the first frame there was silence.
+            let _ = m.instruments.add_fresh(what);
+        }
+        m
+    }
+
+    /// Without any instrument.
+    pub fn empty(rate: u32, layout: &Layout) -> Self {
         TapMeter {
-            loudness: LoudnessMeter::new(rate, layout),
-            peaks: PeakMeter::new(layout.len()),
-            levels: LevelMeter::new(rate, layout),
+            instruments: Instruments::new(rate, layout),
+            paused: false,
             channels: layout.len(),
             moment: 0,
             missed: 0,
@@ -99,21 +119,61 @@ impl TapMeter {
         }
     }
 
+    /// Adds an instrument unless an equal one is there. Amid sound it begins as after a gap.
+    pub fn add(&mut self, what: Instrument) -> Result<(), BadInstrument> {
+        self.instruments.add(what)
+    }
+
+    pub fn remove(&mut self, what: &Instrument) {
+        self.instruments.remove(what);
+    }
+
+    /// All there are, to be read; what they call a moment is [`Reader::moment`].
+    pub fn instruments(&self) -> &Instruments {
+        &self.instruments
+    }
+
+    /// To start, pause or close an integrator.
+    pub fn instruments_mut(&mut self) -> &mut Instruments {
+        &mut self.instruments
+    }
+
+    fn loudness(&self) -> Option<&LoudnessMeter> {
+        match self.instruments.get(&USUAL[0])? {
+            Running::Loudness(i) => Some(i),
+            _ => None,
+        }
+    }
+
+    fn peaks(&self) -> Option<&PeakMeter> {
+        match self.instruments.get(&USUAL[1])? {
+            Running::Peaks(i) => Some(i),
+            _ => None,
+        }
+    }
+
+    fn levels(&self) -> Option<&LevelMeter> {
+        match self.instruments.get(&USUAL[2])? {
+            Running::Levels(i) => Some(i),
+            _ => None,
+        }
+    }
+
     /// Begins a new measurement; the sound goes on, and readers stay valid. A new sound: also `gap(0)`.
     pub fn reset(&mut self) {
-        self.loudness.reset();
-        self.peaks.reset();
+        self.instruments.reset();
         self.missed_before = self.missed;
         self.non_finite = 0;
     }
 
     /// While paused, integrated, range and all maxima since the reset stand still; the rest goes on.
     pub fn set_paused(&mut self, paused: bool) {
-        self.loudness.set_paused(paused);
+        self.paused = paused;
+        self.instruments.set_paused(paused);
     }
 
     pub fn paused(&self) -> bool {
-        self.loudness.paused()
+        self.paused
     }
 
     /// One quantum of every channel.
@@ -131,32 +191,32 @@ impl TapMeter {
 
     fn measure(&mut self, audio: &[Frames]) {
         self.moment += 1;
-        self.loudness.process(audio);
-        self.peaks.process(audio, self.moment, !self.paused());
-        self.levels.process(audio);
+        self.instruments.process(audio, self.moment);
     }
 
     /// These many frames were missed before what comes next; windows begin anew, so none spans them.
     pub fn gap(&mut self, frames: u64) {
         self.missed += frames;
-        self.loudness.gap();
-        self.peaks.gap();
-        self.levels.reset();
+        self.instruments.gap(frames);
     }
 
     /// The sound is over: brings out the true peaks of its last frames. Only peaks hear this silence.
     pub fn finish(&mut self) {
         self.moment += 1;
         let silence = vec![SILENCE; self.channels];
-        self.peaks.process(&silence, self.moment, !self.paused());
+        let keep = !self.paused;
+        if let Some(peaks) = self.instruments.get_mut(&USUAL[1]) {
+            peaks.process(&silence, self.moment, keep);
+        }
     }
 
-    /// The readings now; maxima since this reader's last read.
+    /// The readings now; maxima since this reader's last read. What there is no instrument for reads like silence,
+    /// or `None`.
     pub fn read(&self, reader: &mut Reader) -> TapReadings {
         let since = reader.moment;
         let channels: Vec<ChannelReadings> = (0..self.channels).map(|c| self.channel(c, since)).collect();
         let most = |f: fn(&ChannelReadings) -> f64| channels.iter().map(f).fold(f64::NEG_INFINITY, f64::max);
-        let loudness = self.loudness.read();
+        let loudness = self.loudness().map_or(LoudnessReadings::default(), LoudnessMeter::read);
         let readings = TapReadings {
             momentary: loudness.momentary,
             short_term: loudness.short_term,
@@ -166,8 +226,8 @@ impl TapMeter {
             short_term_max: loudness.short_term_max,
             true_peak: most(|c| c.true_peak),
             true_peak_max: most(|c| c.true_peak_max),
-            correlation: self.levels.correlation(),
-            balance: self.levels.balance(),
+            correlation: self.levels().and_then(LevelMeter::correlation),
+            balance: self.levels().and_then(LevelMeter::balance),
             frames_missed: self.missed.saturating_sub(reader.missed),
             frames_missed_total: self.missed - self.missed_before,
             non_finite: self.non_finite,
@@ -178,15 +238,16 @@ impl TapMeter {
     }
 
     fn channel(&self, c: usize, since: u64) -> ChannelReadings {
+        let none = ((0.0, 0.0), (0.0, 0.0));
         let ((true_peak, true_peak_max), (peak, peak_max)) =
-            (self.peaks.true_peak(c, since), self.peaks.peak(c, since));
+            self.peaks().map_or(none, |p| (p.true_peak(c, since), p.peak(c, since)));
         ChannelReadings {
             true_peak: decibels(true_peak),
             true_peak_max: decibels(true_peak_max),
             peak: decibels(peak),
             peak_max: decibels(peak_max),
-            rms: decibels(self.levels.rms(c)),
-            dc: self.levels.dc(c),
+            rms: decibels(self.levels().map_or(0.0, |l| l.rms(c))),
+            dc: self.levels().map_or(0.0, |l| l.dc(c)),
         }
     }
 }

@@ -8,22 +8,49 @@
 //! |---|---|
 //! | [`window`] | the sum over a sliding window, without drift |
 //! | [`histogram`] | gated blocks of weeks in constant memory |
-//! | [`loudness`] | momentary, short-term, integrated, loudness range |
+//! | [`loudness`], [`history`] | momentary, short-term, integrated, loudness range; those of the last seconds |
 //! | [`records`] | the maximum since any moment, so that every reader has its own |
-//! | [`true_peak`] | true and sample peaks |
-//! | [`levels`] | RMS, DC, correlation, balance |
-//! | [`meter`] | all of these for one tap, and its readers |
+//! | [`true_peak`] | true and sample peaks; [`interpolation`] finds what lies between samples, [`annex2`] as the Recommendation prints it, [`top_peaks`] keeps the highest |
+//! | [`bars`], [`clips`] | bars that fall and marks that hold; runs at full scale |
+//! | [`levels`], [`rms`] | RMS, DC, correlation, balance; RMS over any window, AES17, K-System |
+//! | [`vu`], [`ppm`] | the classic needles, behind a [`rectifier`] |
+//! | [`dynamics`], [`dr`] | crest, PSR, PLR; the DR of the TT meter |
+//! | [`word_length`], [`alarms`], [`polarity`], [`clock`] | health: bits in use, silence, stuck values, wiring, rate |
+//! | [`instruments`], [`meter`] | those of one tap, and its readers |
+//! | [`integrator`], [`programme`] | all integrated figures: of a track that is going on, of a file |
 
+pub mod alarms;
+pub mod annex2;
+pub mod bars;
+pub mod clips;
+pub mod clock;
+pub mod dr;
+pub mod dynamics;
 pub mod histogram;
+pub mod history;
+pub mod instruments;
+pub mod integrator;
+pub mod interpolation;
 pub mod levels;
 pub mod loudness;
 pub mod meter;
+pub mod polarity;
+pub mod ppm;
+pub mod programme;
 pub mod records;
+pub mod rectifier;
+pub mod rms;
+pub mod top_peaks;
 pub mod true_peak;
+pub mod vu;
 pub mod window;
+pub mod word_length;
 
+pub use instruments::{Instrument, Instruments, Running};
+pub use integrator::{Figures, Integrator, IntegratorSettings};
 pub use loudness::{LoudnessMeter, LoudnessReadings};
 pub use meter::{ChannelReadings, Reader, TapMeter, TapReadings};
+pub use programme::Programme;
 
 #[cfg(test)]
 mod tests;

@@ -1,53 +1,90 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! True peaks (ITU-R BS.1770-5, Annex 2) and sample peaks of every channel.
 //!
-//! The detector is the limiter's: interpolated ×8 with 96 taps a phase and a parabola through the top, at
-//! every rate, so that what is up to 0.47 of the rate is read within ±0.01 dB. Annex 2 asks for ×4 at 48 kHz
-//! and less above; ours reads what it would miss, at the highest rates too. A true peak is never below the
-//! sample peak, which is judged in f64.
+//! By default what lies between samples is read at every rate alike, so that what is up to 0.47 of the rate
+//! is within ±0.01 dB ([`interpolation`](super::interpolation)). Annex 2 asks for ×4 at 48 kHz and less above;
+//! ours reads what it would miss, at the highest rates too. A true peak is then never below the sample peak,
+//! which is judged in f64. [`PeakMode::Itu`] is the Annex's own filter ([`annex2`](super::annex2)).
 
+use super::annex2::{self, Annex2};
+use super::interpolation::{self, Interpolation, Interpolator};
 use super::records::Records;
-use crate::dsp::true_peak::{TruePeak, TruePeakFilters};
-use crate::dsp::{Frames, SILENCE};
+use super::top_peaks::{TopPeaks, TruePeakAt};
+use crate::dsp::{Frames, QUANTUM};
 
-/// The detector's longest filters are those for rates up to 50 kHz; they know frames, not seconds.
-const LONGEST_FILTERS_HZ: f64 = 48_000.0;
-/// Quanta after a gap until the interpolation no longer reaches back to it.
-const BLIND_QUANTA: u8 = 2;
+/// How what lies between samples is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PeakMode {
+    /// Within ±0.01 dB up to 0.47 of the rate.
+    #[default]
+    Exact,
+    /// After the letter of Annex 2, with its errors.
+    Itu,
+}
+
+#[derive(Clone, Debug)]
+enum Detector {
+    Exact(Box<Interpolator>),
+    Itu(Box<Annex2>),
+}
 
 /// Amplitudes. `since` is a moment as given to `process`.
 #[derive(Clone, Debug)]
 struct Channel {
-    detector: TruePeak,
+    detector: Detector,
     true_peaks: Records,
     peaks: Records,
     true_max: f64,
     max: f64,
+    /// True peak of the newest quantum.
+    latest: f64,
 }
 
 /// True and sample peaks of all channels.
 #[derive(Clone, Debug)]
 pub struct PeakMeter {
-    filters: TruePeakFilters,
+    filters: Interpolation,
+    mode: PeakMode,
     channels: Vec<Channel>,
-    blind: u8,
+    /// Quanta until the interpolation no longer reaches back to a gap or a reset.
+    blind: usize,
+    /// Frames processed.
+    frames: u64,
+    top: Option<TopPeaks>,
 }
 
 impl PeakMeter {
     /// Any rate. Before the first frame there was silence.
     pub fn new(channels: usize) -> Self {
+        PeakMeter::with_mode(channels, PeakMode::Exact)
+    }
+
+    pub fn with_mode(channels: usize, mode: PeakMode) -> Self {
         let channel = Channel {
-            detector: TruePeak::default(),
+            detector: match mode {
+                PeakMode::Exact => Detector::Exact(Box::default()),
+                PeakMode::Itu => Detector::Itu(Box::default()),
+            },
             true_peaks: Records::default(),
             peaks: Records::default(),
             true_max: 0.0,
             max: 0.0,
+            latest: 0.0,
         };
         PeakMeter {
-            filters: TruePeakFilters::new(LONGEST_FILTERS_HZ),
+            filters: Interpolation::default(),
+            mode,
             channels: vec![channel; channels],
             blind: 0,
+            frames: 0,
+            top: None,
         }
+    }
+
+    /// Also keeps a list of the highest true peaks.
+    pub fn with_top(mut self, top: TopPeaks) -> Self {
+        self.top = Some(top);
+        self
     }
 
     /// Forgets all maxima; the sound itself goes on. True peaks that are still on their way are left out.
@@ -57,38 +94,75 @@ impl PeakMeter {
             c.peaks.reset();
             (c.true_max, c.max) = (0.0, 0.0);
         }
+        if let Some(top) = &mut self.top {
+            top.reset();
+        }
         self.blind = self.blind.max(1);
     }
 
     /// What comes next does not join what came before. Until the interpolation has filled again true peaks are
     /// sample peaks: across the seam it would see a jump that was never there.
     pub fn gap(&mut self) {
-        self.channels.iter_mut().for_each(|c| c.detector.reset());
-        self.blind = BLIND_QUANTA;
+        for c in &mut self.channels {
+            match &mut c.detector {
+                Detector::Exact(d) => d.reset(),
+                Detector::Itu(d) => d.reset(),
+            }
+        }
+        // Exact: both filters fill. Annex 2: one is short.
+        self.blind = match self.mode {
+            PeakMode::Exact => 2,
+            PeakMode::Itu => 1,
+        };
+    }
+
+    /// Frames that pass unheard count for the times of peaks.
+    pub fn skip(&mut self, frames: u64) {
+        self.frames += frames;
     }
 
     /// One quantum of every channel at `moment`, which never falls. `keep`: it counts for the maxima since
     /// the reset. A true peak shows [`PeakMeter::delay`] frames after its sample.
     pub fn process(&mut self, audio: &[Frames], moment: u64, keep: bool) {
-        let mut peaks = SILENCE;
-        for (c, x) in self.channels.iter_mut().zip(audio) {
-            let peak = x.iter().fold(0.0, |m, v| larger(m, v.abs()));
-            c.detector.process(&self.filters, x, &mut peaks);
-            let between = if self.blind > 0 { 0.0 } else { peaks.iter().fold(0.0, |m, v| larger(m, *v)) };
-            let true_peak = larger(peak, between);
+        let delay = self.delay() as u64;
+        for (n, (c, x)) in self.channels.iter_mut().zip(audio).enumerate() {
+            let peak = largest(x);
+            let between = match &mut c.detector {
+                Detector::Exact(d) => d.process(&self.filters, x),
+                Detector::Itu(d) => d.process(x),
+            };
+            let (true_peak, frame) = match self.mode {
+                _ if self.blind > 0 => (peak, None),
+                PeakMode::Exact if peak >= between.value => (peak, None),
+                _ => (between.value, Some(between)),
+            };
+            c.latest = true_peak;
             c.peaks.push(moment, peak);
             c.true_peaks.push(moment, true_peak);
             if keep {
                 c.max = larger(c.max, peak);
                 c.true_max = larger(c.true_max, true_peak);
+                if let Some(top) = &mut self.top
+                    && top.wants(true_peak)
+                {
+                    let at = match frame {
+                        Some(t) => (self.frames + t.frame as u64).saturating_sub(delay),
+                        None => self.frames + place(x, peak),
+                    };
+                    top.push(TruePeakAt { channel: n, frame: at, amplitude: true_peak });
+                }
             }
         }
         self.blind = self.blind.saturating_sub(1);
+        self.frames += QUANTUM as u64;
     }
 
     /// Frames from a sample to its true peak.
     pub fn delay(&self) -> usize {
-        self.filters.delay()
+        match self.mode {
+            PeakMode::Exact => interpolation::DELAY,
+            PeakMode::Itu => annex2::DELAY,
+        }
     }
 
     /// Largest true peak of a channel after a moment, and since the reset.
@@ -102,6 +176,42 @@ impl PeakMeter {
         let c = &self.channels[channel];
         (c.peaks.since(since), c.max)
     }
+
+    /// Largest true peak of all channels in the newest quantum.
+    pub fn latest(&self) -> f64 {
+        self.channels.iter().fold(0.0, |m, c| larger(m, c.latest))
+    }
+
+    /// The highest true peaks, the highest first; empty unless they are kept.
+    pub fn top(&self) -> &[TruePeakAt] {
+        self.top.as_ref().map_or(&[], TopPeaks::list)
+    }
+
+    /// Goes on from earlier maxima: (true peak, sample peak) of every channel, and the list.
+    pub(super) fn restore(&mut self, maxima: &[(f64, f64)], top: &[TruePeakAt], frames: u64) {
+        for (c, (true_max, max)) in self.channels.iter_mut().zip(maxima) {
+            (c.true_max, c.max) = (*true_max, *max);
+        }
+        if let Some(kept) = &mut self.top {
+            top.iter().for_each(|t| kept.push(*t));
+        }
+        self.frames = frames;
+    }
+}
+
+/// In lanes, which meet only at the end.
+fn largest(x: &Frames) -> f64 {
+    let mut lanes = [0.0; 8];
+    for x in x.as_chunks::<8>().0 {
+        for l in 0..8 {
+            lanes[l] = larger(lanes[l], x[l].abs());
+        }
+    }
+    lanes.into_iter().fold(0.0, larger)
+}
+
+fn place(x: &Frames, peak: f64) -> u64 {
+    x.iter().position(|v| v.abs() == peak).unwrap_or(0) as u64
 }
 
 /// One instruction, unlike `f64::max`, which has rules for NaN.

@@ -41,6 +41,15 @@ impl SlidingSum {
         }
     }
 
+    /// Sum of the last `count` values, which must lie in the window and in this lap or the one before it.
+    pub fn newest(&self, count: usize) -> f64 {
+        let here = count.min(self.pos);
+        let before = count - here;
+        let sum: f64 = self.lap[self.pos - here..self.pos].iter().sum();
+        // A lap that is just complete still stands in `lap`.
+        sum + if before > 0 { self.rest[self.lap.len() - before] } else { 0.0 }
+    }
+
     pub fn sum(&self) -> f64 {
         self.rest[self.pos] + self.so_far
     }
@@ -59,6 +68,9 @@ mod tests {
                 w.push(all[all.len() - 1]);
                 let want: f64 = all.iter().rev().take(length).sum();
                 assert_eq!(w.sum(), want, "window {length}, value {i}");
+                let some = length.min(7);
+                let want: f64 = all.iter().rev().take(some).sum();
+                assert_eq!(w.newest(some), want, "newest of window {length}, value {i}");
             }
         }
     }
