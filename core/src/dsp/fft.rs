@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A plain Fourier transform of real signals, for designs. Control side; sizes are powers of two.
+//! A plain Fourier transform of real signals, for designs and instruments. Control side; sizes are powers of two.
 //!
 //! Radix 2, decimation in time; a real signal of 2n points is one complex one of n. Angles come from `libm`
 //! and the order is fixed, so a design has the same bits on every processor, which the planners of faster
@@ -12,9 +12,12 @@ use std::f64::consts::PI;
 pub type Complex = (f64, f64);
 
 /// Transforms of real signals of one size.
+#[derive(Clone, Debug)]
 pub struct RealFft {
     /// e^(−2πi k/size) for the lower half circle.
     turns: Vec<Complex>,
+    /// Those of every stage, one stage after the other: 1, 2, 4 … size/4 of them.
+    stages: Vec<Complex>,
     size: usize,
 }
 
@@ -26,7 +29,10 @@ impl RealFft {
             let a = 2.0 * PI * k as f64 / size as f64;
             (libm::cos(a), -libm::sin(a))
         };
-        RealFft { turns: (0..size / 2).map(turn).collect(), size }
+        let turns: Vec<Complex> = (0..size / 2).map(turn).collect();
+        let halves = (0..(size / 2).ilog2()).map(|s| 1usize << s);
+        let stages = halves.flat_map(|h| turns.iter().step_by(size / 2 / h).copied()).collect();
+        RealFft { turns, stages, size }
     }
 
     pub fn size(&self) -> usize {
@@ -35,17 +41,28 @@ impl RealFft {
 
     /// The bins 0 to size/2 of a signal of `size` points: Σ x(n) e^(−2πi kn/size).
     pub fn spectrum(&self, signal: &[f64]) -> Vec<Complex> {
+        let mut work = vec![(0.0, 0.0); self.size / 2];
+        let mut bins = vec![(0.0, 0.0); self.size / 2 + 1];
+        self.spectrum_into(signal, &mut work, &mut bins);
+        bins
+    }
+
+    /// The same without allocating: size/2 points of `work`, size/2 + 1 `bins`. A short signal ends in zeros.
+    pub fn spectrum_into(&self, signal: &[f64], work: &mut [Complex], bins: &mut [Complex]) {
         let n = self.size / 2;
-        let mut z: Vec<Complex> = signal.as_chunks::<2>().0.iter().map(|[a, b]| (*a, *b)).collect();
-        z.resize(n, (0.0, 0.0));
-        self.transform(&mut z);
-        let bin = |k: usize| {
+        let z = &mut work[..n];
+        let pairs = signal.as_chunks::<2>().0;
+        for (z, [a, b]) in z.iter_mut().zip(pairs) {
+            *z = (*a, *b);
+        }
+        z[pairs.len().min(n)..].fill((0.0, 0.0));
+        self.transform(z);
+        for (k, bin) in bins.iter_mut().take(n + 1).enumerate() {
             let (a, b) = (z[k % n], z[(n - k) % n]);
             let (even, odd) = ((a.0 + b.0, a.1 - b.1), (a.1 + b.1, b.0 - a.0));
             let t = times(odd, if k == n { (-1.0, 0.0) } else { self.turns[k] });
-            (0.5 * (even.0 + t.0), 0.5 * (even.1 + t.1))
-        };
-        (0..=n).map(bin).collect()
+            *bin = (0.5 * (even.0 + t.0), 0.5 * (even.1 + t.1));
+        }
     }
 
     /// The signal whose bins 0 to size/2 these are; undoes [`RealFft::spectrum`].
@@ -76,10 +93,10 @@ impl RealFft {
         }
         let mut half = 1;
         while half < n {
-            let turns: Vec<Complex> = self.turns.iter().step_by(n / half).copied().collect();
+            let turns = &self.stages[half - 1..2 * half - 1];
             for block in z.chunks_exact_mut(2 * half) {
                 let (low, high) = block.split_at_mut(half);
-                for ((a, b), w) in low.iter_mut().zip(high).zip(&turns) {
+                for ((a, b), w) in low.iter_mut().zip(high).zip(turns) {
                     let t = times(*b, *w);
                     *b = (a.0 - t.0, a.1 - t.1);
                     *a = (a.0 + t.0, a.1 + t.1);
