@@ -127,7 +127,7 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let host: Handle = supervisor.shared.clone();
     let io = |e: std::io::Error| Failure::new(Exit::Io, e);
     let keeper = Keeper::start(host.clone(), state.last_state()).map_err(io)?;
-    let telemetry = Telemetry::start(host.clone()).map_err(io)?;
+    let telemetry = Telemetry::start(host.clone(), *settings.levels.reference_dbfs.get_ref()).map_err(io)?;
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let osc = socket.map(|s| start_osc(s, &settings, &host, &telemetry, &library)).transpose().map_err(io)?;

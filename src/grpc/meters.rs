@@ -20,6 +20,18 @@ pub trait Meters: Send + Sync + 'static {
         request: v1::WatchMetersRequest,
         closing: Closing,
     ) -> Result<Answers<v1::WatchMetersResponse>, Status>;
+    /// Looks at spectra.
+    fn watch_spectrum(
+        &self,
+        request: v1::WatchSpectrumRequest,
+        closing: Closing,
+    ) -> Result<Answers<v1::WatchSpectrumResponse>, Status>;
+    /// Looks at a pair of channels.
+    fn watch_scope(
+        &self,
+        request: v1::WatchScopeRequest,
+        closing: Closing,
+    ) -> Result<Answers<v1::WatchScopeResponse>, Status>;
     /// Begins a new measurement, for everyone.
     fn reset(&self, client: Client);
 }
@@ -53,6 +65,24 @@ impl MeterService for Watched {
             request.taps.push("out".into());
         }
         Ok(Response::new(self.meters()?.watch(request, self.0.closing.clone())?))
+    }
+
+    type WatchSpectrumStream = Answers<v1::WatchSpectrumResponse>;
+
+    async fn watch_spectrum(
+        &self,
+        request: Request<v1::WatchSpectrumRequest>,
+    ) -> Answer<Self::WatchSpectrumStream> {
+        Ok(Response::new(self.meters()?.watch_spectrum(request.into_inner(), self.0.closing.clone())?))
+    }
+
+    type WatchScopeStream = Answers<v1::WatchScopeResponse>;
+
+    async fn watch_scope(
+        &self,
+        request: Request<v1::WatchScopeRequest>,
+    ) -> Answer<Self::WatchScopeStream> {
+        Ok(Response::new(self.meters()?.watch_scope(request.into_inner(), self.0.closing.clone())?))
     }
 
     async fn reset_meters(

@@ -7,7 +7,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `convert` | ours to theirs and back |
-//! | `readings` | readings of the instruments, likewise |
+//! | `readings`, `look`, `look_request` | readings of the instruments and what they are asked for, likewise |
 //! | `refuse` | refusals with details |
 //! | `pattern` | which addresses a pattern means |
 //! | `rack`, `watch`, `recent` | `RackService`, its stream of changes, requests made once |
@@ -23,6 +23,8 @@ pub mod counts;
 mod events;
 mod feed;
 mod listen;
+mod look;
+mod look_request;
 mod meters;
 mod pattern;
 mod rack;

@@ -4,9 +4,10 @@
 use lathe_core::analysis::{ChannelReadings, TapReadings};
 
 use super::v1;
+use crate::telemetry::ExtraReading;
 
 /// All readings of one tap.
-pub fn tap(name: &str, r: &TapReadings) -> v1::TapReadings {
+pub fn tap(name: &str, r: &TapReadings, extras: &[ExtraReading]) -> v1::TapReadings {
     v1::TapReadings {
         tap: name.to_string(),
         momentary: r.momentary,
@@ -23,6 +24,7 @@ pub fn tap(name: &str, r: &TapReadings) -> v1::TapReadings {
         frames_missed: r.frames_missed,
         frames_missed_total: r.frames_missed_total,
         non_finite: r.non_finite,
+        readings: extras.iter().map(|e| v1::Reading { name: e.name.clone(), value: e.value }).collect(),
     }
 }
 

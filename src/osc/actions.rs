@@ -40,6 +40,14 @@ impl Desk {
         if let Some(why) = self.meters.as_ref().and_then(|m| m.full()) {
             return turn.refuse(address, Code::Failed, why);
         }
+        let name = subtree.as_ref().and_then(|s| super::request::meter_name(s.text()));
+        if let (Some(meters), Some(name)) = (&self.meters, name) {
+            let named = meters.named(name);
+            let many = named.iter().filter(|n| meters.is_frames(n));
+            if let Some(why) = many.filter_map(|n| meters.refused(f64::from(hz), n)).next() {
+                return turn.refuse(address, Code::Failed, why);
+            }
+        }
         let to = SocketAddr::new(turn.from.ip(), port.unwrap_or(turn.from.port()));
         let (norm, booleans) = (source.norm, source.booleans);
         let feed = source.feed.get_or_insert_with(|| Feed::new(to, turn.client.0, norm));

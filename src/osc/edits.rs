@@ -106,6 +106,10 @@ impl Desk {
                     false
                 })
         });
+        if let (true, Select::One(name)) = (names.is_empty(), select) {
+            names = meters.named(name);
+            names.retain(|n| !meters.is_frames(n));
+        }
         if spent {
             turn.refuse(address, Code::Packet, OutOfWork);
         } else if names.is_empty() && named {

@@ -10,7 +10,7 @@ use super::codec::{Booleans, Message};
 use super::matcher::Budget;
 use super::ports::{Meters, is_usual};
 use super::reply;
-use super::request::{Form, Subtree, control_address, meter_address};
+use super::request::{Form, Subtree, control_address, meter_address, meter_name};
 
 /// Shortest time between two values of one control.
 const EVERY: Duration = Duration::from_nanos(33_333_334);
@@ -207,11 +207,21 @@ impl Feed {
                 None => is_usual(name),
                 Some(s) => s.covers(&meter_address(name), &mut budget).unwrap_or(false),
             };
-            let names: Vec<String> = meters.names().into_iter().filter(wanted).collect();
+            let mut names: Vec<String> = meters.names().into_iter().filter(wanted).collect();
+            if let Some(name) = group.subtree.as_ref().and_then(|s| meter_name(s.text())) {
+                names.extend(meters.named(name));
+            }
+            let (many, names): (Vec<String>, Vec<String>) = names.into_iter().partition(|n| meters.is_frames(n));
+            let hz = f64::from(group.hz);
+            let frames: Vec<Message> = many
+                .iter()
+                .filter_map(|name| Some(reply::frames(name, &meters.frames(group.subscriber, hz, name)?)))
+                .collect();
             let new = match names.is_empty() {
-                true => Some(Vec::new()),
-                false => meters.poll(group.subscriber, f64::from(group.hz), &names),
+                true => (many.is_empty() || !frames.is_empty()).then(Vec::new),
+                false => meters.poll(group.subscriber, hz, &names),
             };
+            out.extend(frames);
             let Some(new) = new else {
                 // It comes in a moment: an interval that was missed by a hair is not waited for again.
                 group.due = now + SOON;

@@ -16,6 +16,22 @@ pub trait Meters: Send + Sync {
     fn reset(&self);
     /// All readings there are.
     fn names(&self) -> Vec<String>;
+    /// Readings at a name or below it, `out/vu` or `eq/out`, that are only there for those who name them.
+    fn named(&self, _name: &str) -> Vec<String> {
+        Vec::new()
+    }
+    /// True for a reading that is many values at once: [`frames`](Meters::frames) has them.
+    fn is_frames(&self, _name: &str) -> bool {
+        false
+    }
+    /// The newest values of such a reading for this subscriber; `None` if there is nothing new.
+    fn frames(&self, _subscriber: u64, _hz: f64, _name: &str) -> Option<Vec<f32>> {
+        None
+    }
+    /// Why such a reading cannot be had.
+    fn refused(&self, _hz: f64, _name: &str) -> Option<String> {
+        None
+    }
     /// This subscriber will not ask again.
     fn drop_subscriber(&self, subscriber: u64);
     /// Why nobody else can subscribe, while that is so.

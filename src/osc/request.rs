@@ -14,7 +14,7 @@ use super::codec::{Booleans, Message};
 use super::error::escaped;
 use super::matcher::{MAX_PATTERN, Pattern};
 use args::Args;
-pub use select::{Select, Subtree, control_address, meter_address};
+pub use select::{Select, Subtree, control_address, meter_address, meter_name};
 pub use value::{Form, Value};
 
 /// One thing asked for.

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 
 use super::{Frame, Want};
 
-/// Between a feed and the telemetry thread.
-pub(super) struct Post {
-    pub want: Want,
-    frame: AtomicCell<Option<Box<Frame>>>,
+/// Between a feed and the telemetry thread: what is wanted, and a place for one frame of it.
+pub(super) struct Post<W = Want, F = Frame> {
+    pub want: W,
+    frame: AtomicCell<Option<Box<F>>>,
     arrived: Notify,
     /// The feed was dropped.
     gone: AtomicBool,
@@ -21,12 +21,12 @@ pub(super) struct Post {
 }
 
 /// A subscription. Dropping it frees its taps if it was their last user.
-pub struct Feed {
-    post: Arc<Post>,
+pub struct Feed<W = Want, F = Frame> {
+    post: Arc<Post<W, F>>,
 }
 
-impl Post {
-    pub fn new(want: Want) -> Arc<Self> {
+impl<W, F> Post<W, F> {
+    pub fn new(want: W) -> Arc<Self> {
         Arc::new(Post {
             want,
             frame: AtomicCell::new(None),
@@ -37,11 +37,11 @@ impl Post {
     }
 
     /// The frame that nobody has read yet.
-    pub fn take(&self) -> Option<Frame> {
+    pub fn take(&self) -> Option<F> {
         self.frame.take().map(|f| *f)
     }
 
-    pub fn put(&self, frame: Frame) {
+    pub fn put(&self, frame: F) {
         self.frame.store(Some(Box::new(frame)));
         self.arrived.notify_one();
     }
@@ -56,13 +56,13 @@ impl Post {
     }
 }
 
-impl Feed {
-    pub(super) fn new(post: Arc<Post>) -> Self {
+impl<W, F> Feed<W, F> {
+    pub(super) fn new(post: Arc<Post<W, F>>) -> Self {
         Feed { post }
     }
 
     /// The next frame; `None` once telemetry has ended. May be cancelled without losing one.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub async fn next(&mut self) -> Option<F> {
         loop {
             let arrived = self.post.arrived.notified();
             if let Some(frame) = self.post.take() {
@@ -76,12 +76,12 @@ impl Feed {
     }
 
     /// The frame that has come since, if one has.
-    pub fn try_next(&mut self) -> Option<Frame> {
+    pub fn try_next(&mut self) -> Option<F> {
         self.post.take()
     }
 }
 
-impl Drop for Feed {
+impl<W, F> Drop for Feed<W, F> {
     fn drop(&mut self) {
         self.post.gone.store(true, Ordering::Release);
     }

@@ -3,6 +3,7 @@
 
 use lathe_core::analysis::TapReadings;
 
+use super::extras::ExtraReading;
 use crate::control::load::{Periods, STEPS};
 
 /// Readings of one interval of one feed.
@@ -18,6 +19,8 @@ pub struct Frame {
     pub audible: bool,
     /// In the order asked for; without those whose slot is not there.
     pub taps: Vec<(String, TapReadings)>,
+    /// What was asked for beyond them, of each tap that has some.
+    pub extras: Vec<(String, Vec<ExtraReading>)>,
     /// Deepest gain reduction since the last read, in dB ≥ 0; in schedule order.
     pub slots: Vec<(String, f64)>,
     pub load: Load,
@@ -57,6 +60,11 @@ impl Load {
 }
 
 impl Frame {
+    /// What was asked for of a tap beyond the usual readings.
+    pub fn extras_of(&self, tap: &str) -> &[ExtraReading] {
+        self.extras.iter().find(|(t, _)| t == tap).map_or(&[], |(_, extras)| extras)
+    }
+
     /// This frame together with an earlier one that nobody has read: maxima of both, else the newest.
     /// Returns what this frame has no place for while nobody can hear it.
     pub(super) fn absorb(&mut self, earlier: Frame) -> Vec<(String, TapReadings)> {
@@ -65,6 +73,14 @@ impl Frame {
         for (id, db) in &mut self.slots {
             if let Some((_, before)) = earlier.slots.iter().find(|(e, _)| e == id) {
                 *db = db.max(*before);
+            }
+        }
+        for (tap, extras) in &mut self.extras {
+            let Some((_, before)) = earlier.extras.iter().find(|(t, _)| t == tap) else { continue };
+            for extra in extras {
+                if let Some(before) = before.iter().find(|b| b.name == extra.name) {
+                    extra.merge(before);
+                }
             }
         }
         if !self.audible {

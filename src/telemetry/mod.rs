@@ -6,6 +6,10 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | [`extras`] | readings beyond the usual ones, a line each |
+//! | [`views`] | spectra, rows, transfers, pairs: what they are asked for, cost and show |
+//! | [`watching`] | who may watch what: checked before it is made |
+//! | `open_view` | instruments that run, and their watchers |
 //! | [`feed`] | a subscriber's end |
 //! | [`frame`] | what it gets, and how two frames become one |
 //! | `taps` | open taps with their meters |
@@ -13,8 +17,10 @@
 //! | `subscriber` | what the thread knows of one subscriber |
 //! | `worker` | the thread |
 
+pub mod extras;
 pub mod feed;
 pub mod frame;
+mod open_view;
 mod reduction;
 #[cfg(test)]
 mod rig;
@@ -22,6 +28,10 @@ mod subscriber;
 mod taps;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod view_tests;
+pub mod views;
+pub mod watching;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -29,12 +39,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lathe_core::analysis::spectrum_settings::Refused as BadSetting;
 use lathe_core::param::suggest;
 
 use crate::control::{Client, Control, Handle};
 
+pub use extras::{EXTRAS, Extra, ExtraReading};
 pub use feed::Feed;
 pub use frame::{Frame, Load};
+pub use views::{BUDGET_NS, Look, Sight, View, Watch};
 
 /// How often taps are read.
 const POLL: Duration = Duration::from_millis(5);
@@ -46,7 +59,7 @@ pub const MAX_SUBSCRIBERS: usize = 256;
 pub const RATES: std::ops::RangeInclusive<f64> = 1.0..=60.0;
 
 /// What a subscriber wants to read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Want {
     /// Frames a second, 1 … 60.
     pub hz: f64,
@@ -54,6 +67,8 @@ pub struct Want {
     pub taps: Vec<String>,
     /// Gain reduction of every slot that has one.
     pub slots: bool,
+    /// Readings of each tap beyond the usual ones.
+    pub extras: Vec<&'static Extra>,
 }
 
 /// A subscription that cannot be had.
@@ -67,11 +82,21 @@ pub enum Refused {
     TooMany(usize),
     #[error("{MAX_SUBSCRIBERS} subscribers read meters already, which is the most")]
     Full,
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    #[error("a transfer needs a reference tap and nothing else does")]
+    Reference,
+    #[error(
+        "the analysis budget of {BUDGET_NS:.0} ns a frame does not hold this: {used:.0} ns are in use and it needs {needed:.0} ns; \
+         take fewer signals or smaller transforms, or end another stream"
+    )]
+    Budget { used: f64, needed: f64 },
 }
 
 /// Between the thread and those who ask.
 pub(super) struct Shared {
     posts: Mutex<Vec<Arc<feed::Post>>>,
+    watches: Mutex<Vec<Arc<feed::Post<Watch, Look>>>>,
     load: Mutex<Load>,
     /// Slots that show a gain reduction, in schedule order.
     reducing: Mutex<Vec<String>>,
@@ -100,6 +125,7 @@ impl Shared {
     fn new() -> Arc<Self> {
         Arc::new(Shared {
             posts: Mutex::default(),
+            watches: Mutex::default(),
             load: Mutex::default(),
             reducing: Mutex::default(),
             reset: AtomicBool::new(false),
@@ -110,15 +136,19 @@ impl Shared {
     fn posts(&self) -> MutexGuard<'_, Vec<Arc<feed::Post>>> {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn watches(&self) -> MutexGuard<'_, Vec<Arc<feed::Post<Watch, Look>>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Telemetry {
-    /// Starts the thread.
-    pub fn start(host: Handle) -> std::io::Result<Telemetry> {
+    /// Starts the thread; the classic scales refer to a level in dBFS.
+    pub fn start(host: Handle, reference_dbfs: f64) -> std::io::Result<Telemetry> {
         let mut telemetry = Telemetry::idle(host.clone());
         let shared = telemetry.shared.clone();
         let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
-            let mut worker = worker::Worker::new(host, shared.clone());
+            let mut worker = worker::Worker::new(host, shared.clone(), reference_dbfs);
             while !shared.stop.load(Ordering::Acquire) {
                 worker.poll(Instant::now());
                 std::thread::sleep(POLL);
@@ -152,11 +182,14 @@ impl Telemetry {
         if posts.len() >= MAX_SUBSCRIBERS {
             return Err(Refused::Full);
         }
-        let live = posts.iter();
-        let open: BTreeSet<&String> = live.flat_map(|p| &p.want.taps).chain(&want.taps).collect();
+        let watches = self.shared.watches();
+        let watched = watches.iter().filter(|w| !w.is_gone()).flat_map(|w| w.want.taps());
+        let open: BTreeSet<&String> =
+            posts.iter().flat_map(|p| &p.want.taps).chain(watched).chain(&want.taps).collect();
         if open.len() > MAX_TAPS {
             return Err(Refused::TooMany(open.len()));
         }
+        drop(watches);
         let post = feed::Post::new(want);
         posts.push(post.clone());
         Ok(Feed::new(post))

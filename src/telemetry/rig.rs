@@ -77,7 +77,7 @@ impl Rig {
             load: Arc::default(),
         });
         let telemetry = Telemetry::idle(host.clone());
-        let worker = Worker::new(host.clone(), telemetry.shared.clone());
+        let worker = Worker::new(host.clone(), telemetry.shared.clone(), -18.0);
         let periods = Periods::new(engine, QUANTUM);
         Rig { host, telemetry, worker, periods, ports: Impulse(None), now: Instant::now(), rate: 48_000 }
     }
@@ -119,6 +119,6 @@ impl Rig {
 
     pub fn feed(&self, hz: f64, taps: &[&str]) -> Feed {
         let taps = taps.iter().map(|t| t.to_string()).collect();
-        self.telemetry.subscribe(Want { hz, taps, slots: true }).unwrap()
+        self.telemetry.subscribe(Want { hz, taps, slots: true, extras: Vec::new() }).unwrap()
     }
 }

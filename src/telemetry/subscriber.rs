@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use lathe_core::analysis::{Reader, TapReadings};
 
+use super::extras::{Extra, ExtraReading};
 use super::feed::Post;
 use super::frame::{Frame, Load, carry, merge_all};
 use super::reduction::Reductions;
@@ -32,6 +33,8 @@ pub(super) struct Moment {
     pub audible: bool,
     pub all: Periods,
     pub xruns: u64,
+    /// The machine's reference level.
+    pub reference_dbfs: f64,
 }
 
 impl Subscriber {
@@ -99,10 +102,13 @@ impl Subscriber {
             engine_frame: moment.engine_frame,
             audible: moment.audible,
             taps: Vec::new(),
+            extras: Vec::new(),
             slots: Vec::new(),
             load: Load::new(&std::mem::take(&mut self.periods), &moment.all, moment.xruns),
         };
         if moment.audible {
+            // Before the readers move on.
+            frame.extras = self.extras(taps, moment.reference_dbfs);
             frame.taps = self.readings(taps);
             frame.slots = self.reductions(reductions);
         }
@@ -125,6 +131,17 @@ impl Subscriber {
         }
         merge_all(&mut out, std::mem::take(&mut self.carried));
         out
+    }
+
+    fn extras(&self, taps: &[OpenTap], reference_dbfs: f64) -> Vec<(String, Vec<ExtraReading>)> {
+        let want = &self.post.want;
+        let here = |name: &String| {
+            let tap = taps.iter().find(|t| t.name == *name)?;
+            let reader = self.readers.get(name)?;
+            let values = |e: &&'static Extra| e.values(&tap.meter, reader, &tap.layout, reference_dbfs);
+            Some((name.clone(), want.extras.iter().flat_map(values).collect()))
+        };
+        if want.extras.is_empty() { Vec::new() } else { want.taps.iter().filter_map(here).collect() }
     }
 
     /// A slot that has not run since the last read keeps what it last showed.

@@ -3,11 +3,14 @@
 
 use std::time::Instant;
 
-use lathe_core::analysis::TapMeter;
+use lathe_core::analysis::{Instrument, TapMeter};
 use lathe_core::dsp::QUANTUM;
 use lathe_core::engine::tap::{Tap, TapId};
 use lathe_core::engine::{ChainSpec, TapPoint, TapReader};
 use lathe_core::units::Layout;
+
+use super::extras::Extra;
+use super::open_view::OpenView;
 
 /// What a tap holds before it loses audio.
 const SECONDS: usize = 2;
@@ -22,6 +25,8 @@ pub(super) struct OpenTap {
     reader: TapReader,
     /// Still to be sent to the engine.
     pub outward: Option<Box<Tap>>,
+    /// Instruments beyond the usual ones.
+    extras: Vec<Instrument>,
     /// Frames that nobody could hear, not measured.
     skipped: u64,
     /// When audio last came.
@@ -58,13 +63,27 @@ impl OpenTap {
             rate,
             reader,
             outward: Some(Box::new(tap)),
+            extras: Vec::new(),
             skipped: 0,
             last: now,
         }
     }
 
-    /// Measures what has come. What nobody can hear is not measured but counted as missed.
-    pub fn pump(&mut self, audible: bool, now: Instant) {
+    /// Has the instruments of these extra readings and of no others.
+    pub fn equip(&mut self, extras: &[&'static Extra], reference_dbfs: f64) {
+        let wanted: Vec<_> = extras.iter().map(|e| e.instrument(reference_dbfs)).collect();
+        let idle: Vec<_> = self.extras.iter().filter(|i| !wanted.contains(i)).copied().collect();
+        idle.iter().for_each(|i| self.meter.remove(i));
+        for what in &wanted {
+            // What a layout has not (a pair, in mono) reads as not known.
+            let _ = self.meter.add(*what);
+        }
+        self.extras = wanted;
+    }
+
+    /// Measures what has come, here and in the views of this tap. What nobody can hear is not measured but
+    /// counted as missed.
+    pub fn pump(&mut self, audible: bool, now: Instant, views: &mut [OpenView]) {
         while let Some(chunk) = self.reader.read() {
             self.last = now;
             let missed = chunk.missed + std::mem::take(&mut self.skipped);
@@ -74,8 +93,10 @@ impl OpenTap {
             }
             if missed > 0 {
                 self.meter.gap(missed);
+                views.iter_mut().for_each(|v| v.gap(&self.name, missed));
             }
             self.meter.process(&chunk.audio);
+            views.iter_mut().for_each(|v| v.process(&self.name, chunk.frame, &chunk.audio));
         }
     }
 }

@@ -165,7 +165,7 @@ fn the_deepest_reduction_is_kept() {
 fn what_cannot_be_had_is_refused() {
     let rig = Rig::new();
     let ask = |hz, taps: &[String]| {
-        let want = Want { hz, taps: taps.to_vec(), slots: false };
+        let want = Want { hz, taps: taps.to_vec(), slots: false, extras: Vec::new() };
         rig.telemetry.subscribe(want).map(|_| ()).unwrap_err().to_string()
     };
     assert!(ask(0.5, &[]).contains("1 Hz to 60 Hz"));
@@ -238,7 +238,7 @@ fn the_thread_serves_tokio_and_ends_with_its_last_handle() {
     let Rig { host, mut periods, mut ports, .. } = Rig::new();
     let telemetry = Telemetry::start(host).unwrap();
     let mut feed =
-        telemetry.clone().subscribe(Want { hz: 60.0, taps: vec!["out".into()], slots: true }).unwrap();
+        telemetry.clone().subscribe(Want { hz: 60.0, taps: vec!["out".into()], slots: true, extras: Vec::new() }).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let frame = runtime.block_on(feed.next()).unwrap();
     periods.run(QUANTUM, &mut ports);

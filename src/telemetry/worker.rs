@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use lathe_core::engine::tap::TapId;
 
+use super::extras::Extra;
 use super::frame::Load;
+use super::open_view::{OpenView, Watcher};
 use super::reduction::Reductions;
 use super::subscriber::{Moment, Subscriber};
 use super::taps::{OpenTap, place};
@@ -25,6 +27,9 @@ pub(super) struct Worker {
     host: Handle,
     shared: Arc<Shared>,
     subscribers: Vec<Subscriber>,
+    watchers: Vec<Watcher>,
+    views: Vec<OpenView>,
+    reference_dbfs: f64,
     sound: Option<Sound>,
     taps: Vec<OpenTap>,
     /// Taps of this engine to be disarmed.
@@ -37,11 +42,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn new(host: Handle, shared: Arc<Shared>) -> Self {
+    pub fn new(host: Handle, shared: Arc<Shared>, reference_dbfs: f64) -> Self {
         Worker {
             host,
             shared,
             subscribers: Vec::new(),
+            watchers: Vec::new(),
+            views: Vec::new(),
+            reference_dbfs,
             sound: None,
             taps: Vec::new(),
             leaving: Vec::new(),
@@ -55,11 +63,13 @@ impl Worker {
     /// Once every few milliseconds.
     pub fn poll(&mut self, now: Instant) {
         let audio = self.host.audio();
-        self.taps.iter_mut().for_each(|t| t.pump(audio.audible, now));
+        self.taps.iter_mut().for_each(|t| t.pump(audio.audible, now, &mut self.views));
         self.follow_subscribers(now);
+        self.follow_watchers(now);
         self.follow_engine();
         self.close_taps();
         self.open_taps(now);
+        self.follow_views();
         self.send();
         self.read_status(&audio, now);
         if self.shared.reset.swap(false, Ordering::AcqRel) {
@@ -69,18 +79,63 @@ impl Worker {
     }
 
     fn follow_subscribers(&mut self, now: Instant) {
+        let before = self.subscribers.len();
         self.subscribers.retain(|s| !s.post.is_gone());
+        let mut changed = self.subscribers.len() != before;
         let mut posts = self.shared.posts();
         posts.retain(|p| !p.is_gone());
         for post in posts.iter() {
             if !self.subscribers.iter().any(|s| Arc::ptr_eq(&s.post, post)) {
                 self.subscribers.push(Subscriber::new(post.clone(), now));
+                changed = true;
             }
         }
         drop(posts);
+        if changed {
+            let (subscribers, reference) = (&self.subscribers, self.reference_dbfs);
+            self.taps.iter_mut().for_each(|t| equip(t, subscribers, reference));
+        }
         for tap in &self.taps {
             self.subscribers.iter_mut().for_each(|s| s.join(tap));
         }
+    }
+
+    fn follow_watchers(&mut self, now: Instant) {
+        self.watchers.retain(|w| !w.post.is_gone());
+        let mut posts = self.shared.watches();
+        posts.retain(|p| !p.is_gone());
+        for post in posts.iter() {
+            if !self.watchers.iter().any(|w| Arc::ptr_eq(&w.post, post)) {
+                self.watchers.push(Watcher::new(post.clone(), now));
+            }
+        }
+    }
+
+    /// Frees what nobody watches or what this chain has not, and makes what is missing.
+    fn follow_views(&mut self) {
+        let watchers = &mut self.watchers;
+        let sound = self.sound.as_ref();
+        self.views.retain(|view| {
+            let wanted = watchers.iter().any(|w| w.post.want.same(&view.watch));
+            let fits = sound.is_some_and(|s| view.fits(&s.spec));
+            if !fits {
+                watchers.iter_mut().filter(|w| w.post.want.same(&view.watch)).for_each(Watcher::start_over);
+            }
+            wanted && fits
+        });
+        let Some(sound) = sound else { return };
+        for watcher in watchers {
+            let want = &watcher.post.want;
+            if !self.views.iter().any(|v| v.watch.same(want)) {
+                self.views.extend(OpenView::new(want, &sound.spec));
+            }
+            self.views.iter().for_each(|v| watcher.join(v));
+        }
+    }
+
+    fn wants(&self, tap: &str) -> bool {
+        self.subscribers.iter().any(|s| s.wants(tap))
+            || self.watchers.iter().any(|w| w.post.want.taps().any(|t| t == tap))
     }
 
     /// Another engine has none of our taps.
@@ -105,12 +160,14 @@ impl Worker {
 
     /// Those nobody wants, or whose slot is gone or has other channels.
     fn close_taps(&mut self) {
-        let Some(sound) = &self.sound else { return };
+        let Some(sound) = self.sound.clone() else { return };
+        let unwanted: Vec<String> =
+            self.taps.iter().map(|t| &t.name).filter(|name| !self.wants(name)).cloned().collect();
         let (subscribers, leaving) = (&mut self.subscribers, &mut self.leaving);
         self.taps.retain(|tap| {
             let here = place(&tap.name, &sound.spec)
                 .is_some_and(|(_, layout)| layout == tap.layout && sound.spec.sample_rate == tap.rate);
-            let keep = here && subscribers.iter().any(|s| s.wants(&tap.name));
+            let keep = here && !unwanted.contains(&tap.name);
             if !keep {
                 subscribers.iter_mut().for_each(|s| s.keep(tap, true));
                 if tap.outward.is_none() {
@@ -125,8 +182,9 @@ impl Worker {
 
     fn open_taps(&mut self, now: Instant) {
         let Some(sound) = &self.sound else { return };
+        let watched = self.watchers.iter().flat_map(|w| w.post.want.taps());
         let names: Vec<String> =
-            self.subscribers.iter().flat_map(|s| s.post.want.taps.iter().cloned()).collect();
+            self.subscribers.iter().flat_map(|s| &s.post.want.taps).chain(watched).cloned().collect();
         for name in names {
             if self.taps.len() >= MAX_TAPS || self.taps.iter().any(|t| t.name == name) {
                 continue;
@@ -134,6 +192,7 @@ impl Worker {
             let Some(place) = place(&name, &sound.spec) else { continue };
             let rate = sound.spec.sample_rate;
             let mut tap = OpenTap::new(&name, place, rate, now);
+            equip(&mut tap, &self.subscribers, self.reference_dbfs);
             self.subscribers.iter_mut().for_each(|s| s.join(&tap));
             let lost = self.lost.iter().position(|(n, _)| *n == name).map(|i| self.lost.swap_remove(i).1);
             // Nobody counted what went by in between: by the time that it took, one quantum at least.
@@ -200,16 +259,28 @@ impl Worker {
             self.subscribers.iter_mut().for_each(|s| s.keep(tap, false));
             tap.meter.reset();
         }
+        self.views.iter_mut().for_each(OpenView::reset);
     }
 
     fn serve(&mut self, audio: &AudioState, now: Instant) {
         let engine_frame = self.sound.as_ref().map_or(0, |s| s.status.frame.load(Ordering::Relaxed));
         let (all, xruns) = (self.all, audio.xruns);
-        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns };
+        let reference_dbfs = self.reference_dbfs;
+        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns, reference_dbfs };
         for s in &mut self.subscribers {
             s.serve(&moment, &self.taps, &self.reductions);
         }
+        for w in &mut self.watchers {
+            w.serve(&moment, &self.views);
+        }
     }
+}
+
+/// The instruments of the readings that a tap's subscribers want.
+fn equip(tap: &mut OpenTap, subscribers: &[Subscriber], reference_dbfs: f64) {
+    let those = subscribers.iter().filter(|s| s.wants(&tap.name));
+    let extras: Vec<&'static Extra> = those.flat_map(|s| s.post.want.extras.iter().copied()).collect();
+    tap.equip(&extras, reference_dbfs);
 }
 
 /// However the thread ends, nobody waits for it, and the engine keeps no tap of ours.
@@ -219,5 +290,6 @@ impl Drop for Worker {
         self.send();
         self.subscribers.iter().for_each(|s| s.post.end());
         self.shared.posts().iter().for_each(|p| p.end());
+        self.shared.watches().iter().for_each(|p| p.end());
     }
 }

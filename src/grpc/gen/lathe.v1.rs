@@ -2658,6 +2658,9 @@ pub struct WatchMetersRequest {
     /// Slots whose gain reduction is wanted, by id; `*` means every one that has some.
     #[prost(string, repeated, tag = "3")]
     pub slots: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Readings of every tap beyond the usual ones, by symbol, such as `vu` or `ppm_2b`; docs/meters.md lists them.
+    #[prost(string, repeated, tag = "4")]
+    pub readings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// All readings of one moment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2732,6 +2735,19 @@ pub struct TapReadings {
     /// Samples since the reset that were no number, measured as silence.
     #[prost(uint64, tag = "15")]
     pub non_finite: u64,
+    /// What was asked for beyond these, in the order asked for.
+    #[prost(message, repeated, tag = "16")]
+    pub readings: ::prost::alloc::vec::Vec<Reading>,
+}
+/// A reading by name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Reading {
+    /// Its symbol, with `/` and the channel where every channel has one: `vu/L`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// In the unit of its symbol; silence is -infinity. Not set: not known, or not defined for this signal.
+    #[prost(double, optional, tag = "2")]
+    pub value: ::core::option::Option<f64>,
 }
 /// One channel.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -2784,12 +2800,468 @@ pub struct Load {
     #[prost(uint64, repeated, tag = "5")]
     pub histogram: ::prost::alloc::vec::Vec<u64>,
 }
+/// Which part of a tap to look at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Signal {
+    /// What is made of them.
+    #[prost(enumeration = "signal::Kind", tag = "1")]
+    pub kind: i32,
+    /// A channel, counted from 0.
+    #[prost(uint32, tag = "2")]
+    pub left: u32,
+    /// The other one of mid and side.
+    #[prost(uint32, tag = "3")]
+    pub right: u32,
+}
+/// Nested message and enum types in `Signal`.
+pub mod signal {
+    /// What is made of the channels.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        /// The channel `left`.
+        Unspecified = 0,
+        /// Half the sum of two channels.
+        Mid = 1,
+        /// Half the difference of two channels, left less right.
+        Side = 2,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "KIND_UNSPECIFIED",
+                Self::Mid => "KIND_MID",
+                Self::Side => "KIND_SIDE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "KIND_UNSPECIFIED" => Some(Self::Unspecified),
+                "KIND_MID" => Some(Self::Mid),
+                "KIND_SIDE" => Some(Self::Side),
+                _ => None,
+            }
+        }
+    }
+}
+/// What to look at. Values that are 0 or not set take the instrument's own.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchSpectrumRequest {
+    /// Readings per second, 1 to 60; 0 means 10.
+    #[prost(double, tag = "1")]
+    pub hz: f64,
+    /// `in`, `out`, `monitor`, `<slot>/in`, `<slot>/out`; empty means `out`.
+    #[prost(string, tag = "2")]
+    pub tap: ::prost::alloc::string::String,
+    /// Signals to look at, at most 16; none means every channel.
+    #[prost(message, repeated, tag = "3")]
+    pub signals: ::prost::alloc::vec::Vec<Signal>,
+    /// Which instrument.
+    #[prost(oneof = "watch_spectrum_request::Analysis", tags = "4, 5, 6, 7, 8, 9, 10")]
+    pub analysis: ::core::option::Option<watch_spectrum_request::Analysis>,
+}
+/// Nested message and enum types in `WatchSpectrumRequest`.
+pub mod watch_spectrum_request {
+    /// Evenly spaced bins.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Lines {
+        /// Points of the transform: 1024 to 65536, a power of two; 0 means 8192.
+        #[prost(uint32, tag = "1")]
+        pub size: u32,
+        /// Its window.
+        #[prost(enumeration = "super::Window", tag = "2")]
+        pub window: i32,
+        /// Windows begun in the length of one: 4, 8 or 16; 0 means 4.
+        #[prost(uint32, tag = "3")]
+        pub overlap: u32,
+        /// How windows become one spectrum.
+        #[prost(enumeration = "super::Averaging", tag = "4")]
+        pub averaging: i32,
+        /// dBFS per Hz instead of dBFS of a sine.
+        #[prost(bool, tag = "5")]
+        pub density: bool,
+        /// dB/s by which held levels fall, 0 to 1000; 0 holds them until the reset, not set is 20.
+        #[prost(double, optional, tag = "6")]
+        pub hold_decay: ::core::option::Option<f64>,
+        /// dB an octave that the display rises by around 1 kHz, 0 to 6.
+        #[prost(double, tag = "7")]
+        pub tilt: f64,
+    }
+    /// An even grid of octaves.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Octaves {
+        /// Points of each of three transforms; 0 means 4096.
+        #[prost(uint32, tag = "1")]
+        pub size: u32,
+        /// Their window.
+        #[prost(enumeration = "super::Window", tag = "2")]
+        pub window: i32,
+        /// How windows become one spectrum.
+        #[prost(enumeration = "super::Averaging", tag = "3")]
+        pub averaging: i32,
+        /// Points an octave: 3, 6, 12, 24, 48 or 96; 0 means 48.
+        #[prost(uint32, tag = "4")]
+        pub points: u32,
+        /// As of Lines.
+        #[prost(double, optional, tag = "5")]
+        pub hold_decay: ::core::option::Option<f64>,
+        /// As of Lines.
+        #[prost(double, tag = "6")]
+        pub tilt: f64,
+    }
+    /// Bands of octaves from a transform.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Bands {
+        /// Bands an octave: 1, 3, 6, 12, 24 or 48; 0 means 3.
+        #[prost(uint32, tag = "1")]
+        pub fraction: u32,
+        /// How windows become one spectrum.
+        #[prost(enumeration = "super::Averaging", tag = "2")]
+        pub averaging: i32,
+        /// As of Lines.
+        #[prost(double, optional, tag = "3")]
+        pub hold_decay: ::core::option::Option<f64>,
+    }
+    /// Bands through filters.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct FilterBands {
+        /// Bands an octave: 1 or 3; 0 means 3.
+        #[prost(uint32, tag = "1")]
+        pub fraction: u32,
+        /// Off is not one of theirs; infinite is the mean since the reset.
+        #[prost(enumeration = "super::Averaging", tag = "2")]
+        pub weighting: i32,
+    }
+    /// Gated mean and percentiles.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LongTerm {
+        /// Bands an octave: 1, 3, 6 or 12; 0 means 6.
+        #[prost(uint32, tag = "1")]
+        pub fraction: u32,
+    }
+    /// Rows of bytes.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Spectrogram {
+        /// Points of the transform; 0 means 4096.
+        #[prost(uint32, tag = "1")]
+        pub size: u32,
+        /// Points an octave: 3 to 96; 0 means 24.
+        #[prost(uint32, tag = "2")]
+        pub points: u32,
+        /// Rows a second, 1 to 60; 0 means 30.
+        #[prost(double, tag = "3")]
+        pub rows_hz: f64,
+    }
+    /// From another tap to this one.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Transfer {
+        /// The tap that went in; empty means `in`.
+        #[prost(string, tag = "1")]
+        pub reference: ::prost::alloc::string::String,
+        /// Which signal of it.
+        #[prost(message, optional, tag = "2")]
+        pub reference_signal: ::core::option::Option<super::Signal>,
+        /// Points of the transform; 0 means 16384.
+        #[prost(uint32, tag = "3")]
+        pub size: u32,
+        /// How windows become one spectrum.
+        #[prost(enumeration = "super::Averaging", tag = "4")]
+        pub averaging: i32,
+        /// Frames by which the reference is delayed; not set is what the rack delays between the two taps.
+        #[prost(uint32, optional, tag = "5")]
+        pub delay: ::core::option::Option<u32>,
+        /// Bands an octave to sum over; 0 means 24.
+        #[prost(uint32, tag = "6")]
+        pub fraction: u32,
+    }
+    /// Which instrument.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Analysis {
+        /// Evenly spaced bins.
+        #[prost(message, tag = "4")]
+        Lines(Lines),
+        /// An even grid of octaves; the default.
+        #[prost(message, tag = "5")]
+        Octaves(Octaves),
+        /// Bands of octaves from a transform.
+        #[prost(message, tag = "6")]
+        Bands(Bands),
+        /// Thirds of an octave, or octaves, through filters of class 1 with time weighting.
+        #[prost(message, tag = "7")]
+        FilterBands(FilterBands),
+        /// Gated mean and percentiles of a programme.
+        #[prost(message, tag = "8")]
+        LongTerm(LongTerm),
+        /// A row of bytes for each moment.
+        #[prost(message, tag = "9")]
+        Spectrogram(Spectrogram),
+        /// From another tap to this one.
+        #[prost(message, tag = "10")]
+        Transfer(Transfer),
+    }
+}
+/// One look at a spectrum.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchSpectrumResponse {
+    /// Counts up by one, from 1, also for those that were missed.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// Readings that were made but not sent since the one before.
+    #[prost(uint64, tag = "2")]
+    pub missed: u64,
+    /// The engine's frame the readings belong to.
+    #[prost(uint64, tag = "3")]
+    pub engine_frame: u64,
+    /// Somebody can hear it. If not, there are no traces.
+    #[prost(bool, tag = "4")]
+    pub audible: bool,
+    /// Frequency of each point or band, Hz.
+    #[prost(double, repeated, tag = "5")]
+    pub frequencies: ::prost::alloc::vec::Vec<f64>,
+    /// One for each signal; of long-term averages and transfers the first alone.
+    #[prost(message, repeated, tag = "6")]
+    pub traces: ::prost::alloc::vec::Vec<watch_spectrum_response::Trace>,
+    /// Rows of a spectrogram since your last reading, oldest first.
+    #[prost(message, repeated, tag = "7")]
+    pub rows: ::prost::alloc::vec::Vec<watch_spectrum_response::Row>,
+    /// Windows that the reading is of.
+    #[prost(uint64, tag = "8")]
+    pub windows: u64,
+    /// Frames that no reading has seen, since your last reading.
+    #[prost(uint64, tag = "9")]
+    pub frames_missed: u64,
+    /// Frames by which a transfer's reference was delayed.
+    #[prost(uint64, tag = "10")]
+    pub delay: u64,
+}
+/// Nested message and enum types in `WatchSpectrumResponse`.
+pub mod watch_spectrum_response {
+    /// Levels at the frequencies, in dBFS of a sine or dB; -infinity is silence, NaN is not known.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Trace {
+        /// Now; of long-term averages the gated mean, of a transfer its magnitude.
+        #[prost(float, repeated, tag = "1")]
+        pub level: ::prost::alloc::vec::Vec<f32>,
+        /// The highest, falling as asked for.
+        #[prost(float, repeated, tag = "2")]
+        pub hold: ::prost::alloc::vec::Vec<f32>,
+        /// Of long-term averages: the level that 10, 50 and 90 % of the windows stay below.
+        #[prost(float, repeated, tag = "3")]
+        pub percentile_10: ::prost::alloc::vec::Vec<f32>,
+        /// The same of 50 %.
+        #[prost(float, repeated, tag = "4")]
+        pub percentile_50: ::prost::alloc::vec::Vec<f32>,
+        /// The same of 90 %.
+        #[prost(float, repeated, tag = "5")]
+        pub percentile_90: ::prost::alloc::vec::Vec<f32>,
+        /// Of a transfer, degrees, -180 to +180.
+        #[prost(float, repeated, tag = "6")]
+        pub phase: ::prost::alloc::vec::Vec<f32>,
+        /// Of a transfer, 0 to 1.
+        #[prost(float, repeated, tag = "7")]
+        pub coherence: ::prost::alloc::vec::Vec<f32>,
+    }
+    /// One row of a spectrogram.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Row {
+        /// Rows count up by one.
+        #[prost(uint64, tag = "1")]
+        pub number: u64,
+        /// Of each signal, lowest frequency first: byte b is -120 + b/2 dBFS.
+        #[prost(bytes = "vec", repeated, tag = "2")]
+        pub levels: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+        /// Frames missed between the row before and this one.
+        #[prost(uint64, tag = "3")]
+        pub frames_missed: u64,
+    }
+}
+/// What to look at.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchScopeRequest {
+    /// Readings per second, 1 to 60; 0 means 25.
+    #[prost(double, tag = "1")]
+    pub hz: f64,
+    /// `in`, `out`, `monitor`, `<slot>/in`, `<slot>/out`; empty means `out`.
+    #[prost(string, tag = "2")]
+    pub tap: ::prost::alloc::string::String,
+    /// Channels of the pair, counted from 0; both 0 means the first pair of the layout.
+    #[prost(uint32, tag = "3")]
+    pub left: u32,
+    /// The other one.
+    #[prost(uint32, tag = "4")]
+    pub right: u32,
+    /// Points are half the sum and half the difference instead of left and right.
+    #[prost(bool, tag = "5")]
+    pub mid_side: bool,
+    /// Most points of a reading, 16 to 512; 0 means 512.
+    #[prost(uint32, tag = "6")]
+    pub points: u32,
+    /// Milliseconds that correlation, balance and mono are of, 100 to 3000; 0 means 300.
+    #[prost(double, tag = "7")]
+    pub window_ms: f64,
+    /// Bands an octave that they are also told of: 1 or 3; 0 means none.
+    #[prost(uint32, tag = "8")]
+    pub fraction: u32,
+}
+/// One look at a pair.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchScopeResponse {
+    /// Counts up by one, from 1, also for those that were missed.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// Readings that were made but not sent since the one before; no peak among their points is lost.
+    #[prost(uint64, tag = "2")]
+    pub missed: u64,
+    /// The engine's frame the readings belong to.
+    #[prost(uint64, tag = "3")]
+    pub engine_frame: u64,
+    /// Somebody can hear it. If not, there is nothing else.
+    #[prost(bool, tag = "4")]
+    pub audible: bool,
+    /// Points since your last reading in order of time: left and right (or mid and side) in turn, full scale 1.
+    #[prost(float, repeated, tag = "5")]
+    pub points: ::prost::alloc::vec::Vec<f32>,
+    /// Numbers of points before which audio is missing: no line leads there.
+    #[prost(uint32, repeated, tag = "6")]
+    pub breaks: ::prost::alloc::vec::Vec<u32>,
+    /// -1 (opposite) to +1 (the same but for gain).
+    #[prost(double, optional, tag = "7")]
+    pub correlation: ::core::option::Option<f64>,
+    /// -1 (left alone) to +1 (right alone).
+    #[prost(double, optional, tag = "8")]
+    pub balance: ::core::option::Option<f64>,
+    /// dB by which the mono sum is below the channels.
+    #[prost(double, optional, tag = "9")]
+    pub mono: ::core::option::Option<f64>,
+    /// Where a fraction was asked for: each band.
+    #[prost(message, repeated, tag = "10")]
+    pub bands: ::prost::alloc::vec::Vec<watch_scope_response::Band>,
+    /// Frames that no reading has seen, since your last reading.
+    #[prost(uint64, tag = "11")]
+    pub frames_missed: u64,
+}
+/// Nested message and enum types in `WatchScopeResponse`.
+pub mod watch_scope_response {
+    /// One band; NaN is not known.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Band {
+        /// Its middle, Hz.
+        #[prost(double, tag = "1")]
+        pub frequency: f64,
+        /// As of the whole.
+        #[prost(float, tag = "2")]
+        pub correlation: f32,
+        /// As of the whole.
+        #[prost(float, tag = "3")]
+        pub balance: f32,
+        /// As of the whole.
+        #[prost(float, tag = "4")]
+        pub mono: f32,
+    }
+}
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResetMetersRequest {}
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResetMetersResponse {}
+/// The shape that a stretch of audio is given before it is transformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Window {
+    /// The instrument's own: Blackman-Harris; Hann for long-term averages and transfers.
+    Unspecified = 0,
+    /// Narrow, and 32 dB beside the line.
+    Hann = 1,
+    /// Four terms, 92 dB beside the line.
+    BlackmanHarris = 2,
+    /// Beta 20, for looking 150 dB below a line.
+    Kaiser = 3,
+    /// The level of a line anywhere between two bins.
+    FlatTop = 4,
+}
+impl Window {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WINDOW_UNSPECIFIED",
+            Self::Hann => "WINDOW_HANN",
+            Self::BlackmanHarris => "WINDOW_BLACKMAN_HARRIS",
+            Self::Kaiser => "WINDOW_KAISER",
+            Self::FlatTop => "WINDOW_FLAT_TOP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WINDOW_UNSPECIFIED" => Some(Self::Unspecified),
+            "WINDOW_HANN" => Some(Self::Hann),
+            "WINDOW_BLACKMAN_HARRIS" => Some(Self::BlackmanHarris),
+            "WINDOW_KAISER" => Some(Self::Kaiser),
+            "WINDOW_FLAT_TOP" => Some(Self::FlatTop),
+            _ => None,
+        }
+    }
+}
+/// How windows become one spectrum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Averaging {
+    /// The instrument's own: fast; slow for bands and transfers.
+    Unspecified = 0,
+    /// The newest window alone.
+    Off = 1,
+    /// Exponential, 125 ms.
+    Fast = 2,
+    /// Exponential, 1 s.
+    Slow = 3,
+    /// All since the reset alike.
+    Infinite = 4,
+}
+impl Averaging {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AVERAGING_UNSPECIFIED",
+            Self::Off => "AVERAGING_OFF",
+            Self::Fast => "AVERAGING_FAST",
+            Self::Slow => "AVERAGING_SLOW",
+            Self::Infinite => "AVERAGING_INFINITE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AVERAGING_UNSPECIFIED" => Some(Self::Unspecified),
+            "AVERAGING_OFF" => Some(Self::Off),
+            "AVERAGING_FAST" => Some(Self::Fast),
+            "AVERAGING_SLOW" => Some(Self::Slow),
+            "AVERAGING_INFINITE" => Some(Self::Infinite),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod meter_service_client {
     #![allow(
@@ -2908,6 +3380,57 @@ pub mod meter_service_client {
                 .insert(GrpcMethod::new("lathe.v1.MeterService", "WatchMeters"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Spectra: lines, even octaves, bands, long-term averages, spectrogram rows, or what lies between two taps. The
+        /// instrument is made for its first reader, shared by all who ask for the same, and freed with the last.
+        pub async fn watch_spectrum(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchSpectrumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchSpectrumResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.MeterService/WatchSpectrum",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.MeterService", "WatchSpectrum"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// How a pair of channels relates: points for a goniometer, correlation, balance and what mono loses.
+        pub async fn watch_scope(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchScopeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchScopeResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.MeterService/WatchScope",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.MeterService", "WatchScope"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Begins a new measurement, for everyone: integrated loudness, range, and all maxima.
         pub async fn reset_meters(
             &mut self,
@@ -2963,6 +3486,32 @@ pub mod meter_service_server {
             tonic::Response<Self::WatchMetersStream>,
             tonic::Status,
         >;
+        /// Server streaming response type for the WatchSpectrum method.
+        type WatchSpectrumStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchSpectrumResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Spectra: lines, even octaves, bands, long-term averages, spectrogram rows, or what lies between two taps. The
+        /// instrument is made for its first reader, shared by all who ask for the same, and freed with the last.
+        async fn watch_spectrum(
+            &self,
+            request: tonic::Request<super::WatchSpectrumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchSpectrumStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchScope method.
+        type WatchScopeStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchScopeResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// How a pair of channels relates: points for a goniometer, correlation, balance and what mono loses.
+        async fn watch_scope(
+            &self,
+            request: tonic::Request<super::WatchScopeRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchScopeStream>, tonic::Status>;
         /// Begins a new measurement, for everyone: integrated loudness, range, and all maxima.
         async fn reset_meters(
             &self,
@@ -3080,6 +3629,98 @@ pub mod meter_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchMetersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.MeterService/WatchSpectrum" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSpectrumSvc<T: MeterService>(pub Arc<T>);
+                    impl<
+                        T: MeterService,
+                    > tonic::server::ServerStreamingService<super::WatchSpectrumRequest>
+                    for WatchSpectrumSvc<T> {
+                        type Response = super::WatchSpectrumResponse;
+                        type ResponseStream = T::WatchSpectrumStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchSpectrumRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeterService>::watch_spectrum(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSpectrumSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.MeterService/WatchScope" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchScopeSvc<T: MeterService>(pub Arc<T>);
+                    impl<
+                        T: MeterService,
+                    > tonic::server::ServerStreamingService<super::WatchScopeRequest>
+                    for WatchScopeSvc<T> {
+                        type Response = super::WatchScopeResponse;
+                        type ResponseStream = T::WatchScopeStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchScopeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeterService>::watch_scope(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchScopeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -26,6 +26,13 @@ pub fn meter_address(name: &str) -> String {
     format!("{METER}{name}")
 }
 
+/// What follows `/meter/` in an address without a pattern.
+pub fn meter_name(address: &str) -> Option<&str> {
+    let name = address.strip_prefix(METER)?.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '/';
+    (!name.is_empty() && name.chars().all(plain)).then_some(name)
+}
+
 const METER: &str = "/meter/";
 
 fn control_parts(name: &str) -> (&'static str, &str) {

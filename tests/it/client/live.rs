@@ -27,6 +27,20 @@ impl grpc::Meters for Steady {
         let five = (1..=5).map(|sequence| Ok(v1::WatchMetersResponse { sequence, ..readings() }));
         Ok(Box::pin(tokio_stream::iter(five)))
     }
+    fn watch_spectrum(
+        &self,
+        _: v1::WatchSpectrumRequest,
+        _: Closing,
+    ) -> Result<Answers<v1::WatchSpectrumResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("levels only"))
+    }
+    fn watch_scope(
+        &self,
+        _: v1::WatchScopeRequest,
+        _: Closing,
+    ) -> Result<Answers<v1::WatchScopeResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("levels only"))
+    }
     fn reset(&self, _: Client) {}
 }
 
