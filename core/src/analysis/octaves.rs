@@ -15,9 +15,14 @@ use crate::dsp::Frames;
 
 /// Bands in an octave that may be asked for.
 pub const FRACTIONS: [usize; 7] = [1, 2, 3, 6, 12, 24, 48];
-/// Frequencies, in Hz, that the lowest band and the highest may be asked to be at.
-pub(super) const LOW: (f64, f64) = (5.0, 1000.0);
-pub(super) const HIGH: (f64, f64) = (2000.0, 100_000.0);
+/// Frequencies, in Hz, that bands may be asked to be at.
+const RANGE: (f64, f64) = (5.0, 100_000.0);
+
+/// Refuses a range of bands that ends before it begins, or is out of the world.
+pub(super) fn check_range(low_hz: f64, high_hz: f64) -> Result<(), Refused> {
+    within("lowest band", low_hz, RANGE, "Hz")?;
+    within("highest band", high_hz, (low_hz, RANGE.1), "Hz")
+}
 
 /// The first digits of nominal frequencies of thirds of an octave (R10 of ISO 3).
 const R10: [f64; 10] = [1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0];
@@ -125,8 +130,7 @@ impl OctaveSettings {
         self.shape.check()?;
         check_resolutions(self.resolutions)?;
         within("hold decay", self.hold_decay, DECAY, "dB/s")?;
-        within("lowest band", self.low_hz, LOW, "Hz")?;
-        within("highest band", self.high_hz, HIGH, "Hz")
+        check_range(self.low_hz, self.high_hz)
     }
 }
 

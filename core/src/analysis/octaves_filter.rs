@@ -2,7 +2,8 @@
 //! Filters of one octave or a third of one, to class 1 of IEC 61260-1, each at the rate it needs.
 //!
 //! A band is an analog Butterworth band-pass of order 6, narrowed so that white noise through it has the power
-//! of the nominal band: it is 3.6 dB down at the edges, and bands of noise add up to the whole. Its three
+//! of the nominal band: it is 3.6 dB down at the edges, and bands of noise add up to the whole. (A band that
+//! half the rate cuts is not narrowed: noise cannot fill it.) Its three
 //! sections are matched to the analog ones (see `docs/decisions/0008-…`), so that the skirts are the same at
 //! every rate, up to half of it. A band runs at the lowest rate of which its centre is at most a fifth; halved
 //! rates come from [`super::spectrum_halver`].
@@ -22,13 +23,37 @@ use crate::dsp::{Frames, QUANTUM};
 const CENTRE: f64 = 0.2;
 /// Noise bandwidth of a Butterworth of order 3 over its −3 dB bandwidth: (π/6)/sin(π/6).
 const NOISE: f64 = PI / 3.0;
+/// Where half the rate is nearer than this to the centre, what noise lacks beyond it counts.
+const NEAR: f64 = 3.0;
+const POINTS: usize = 2000;
 /// Filters side by side.
 pub(super) const LANES: usize = 8;
 pub(super) type Lanes = [f64; LANES];
 
+/// Q of the band-pass through which noise up to half the rate has the power of the nominal band.
+fn quality(band: &Band, rate: f64) -> f64 {
+    let (nominal, end) = (band.centre / (band.high - band.low), 0.5 * rate / band.centre);
+    if band.high >= 0.5 * rate {
+        return nominal;
+    }
+    let mut q = nominal * NOISE;
+    if end < NEAR {
+        // Widths are nearly in proportion to 1/q: a few rounds of that.
+        for _ in 0..4 {
+            let step = end / POINTS as f64;
+            let power = |i: usize| {
+                let f = (i as f64 + 0.5) * step;
+                1.0 / (1.0 + libm::pow(q * (f - 1.0 / f), 6.0))
+            };
+            q *= (0..POINTS).map(power).sum::<f64>() * step * nominal;
+        }
+    }
+    q
+}
+
 /// The sections of a band at a rate, unity at its centre.
 fn design(band: &Band, rate: f64) -> Vec<Section> {
-    let narrow = band.centre * NOISE / (band.high - band.low);
+    let narrow = quality(band, rate);
     // The low-pass poles −1 and −½ ± i√¾ become s/Q-wise roots of s² − (p/Q) s + 1.
     let middle = Prototype::bandpass(band.centre, narrow);
     let (re, im) = (-0.5 / narrow, 0.75f64.sqrt() / narrow);
@@ -157,7 +182,6 @@ pub(super) struct Filter {
     /// Frames at the band's rate until the filter has forgotten what was before, to −60 dB.
     pub settle: usize,
     sections: Vec<Section>,
-    base: f64,
 }
 
 impl Filter {
@@ -170,13 +194,13 @@ impl Filter {
         let sections = design(band, rate);
         let tau = sections.iter().map(Section::time_constant).fold(0.0, f64::max);
         let settle = (7.0 * tau).ceil() as usize + Halver::settle() * 2;
-        Filter { band: *band, halved, rate, settle, sections, base }
+        Filter { band: *band, halved, rate, settle, sections }
     }
 
     /// Gain of a steady sine at `hz`, through every halving, folded as it is there.
     #[cfg(test)]
     pub fn magnitude(&self, hz: f64) -> f64 {
-        let (mut turn, mut g) = (hz / self.base, 1.0);
+        let (mut turn, mut g) = (hz / (self.rate * f64::from(1u32 << self.halved)), 1.0);
         for _ in 0..self.halved {
             g *= super::spectrum_halver::gain(turn).abs();
             turn = (2.0 * turn - (2.0 * turn).round()).abs();

@@ -15,9 +15,8 @@ use crate::dsp::math::{exp2, log2};
 
 /// Points in an octave that may be asked for.
 pub const POINTS: [usize; 6] = [3, 6, 12, 24, 48, 96];
-/// Frequencies that the grid may begin at and end at, in Hz; it ends at half the rate at most.
-const LOW: (f64, f64) = (5.0, 1000.0);
-const HIGH: (f64, f64) = (2000.0, 384_000.0);
+/// Frequencies that the grid may reach, in Hz; it ends at half the rate at most.
+const RANGE: (f64, f64) = (5.0, 384_000.0);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct MultiSettings {
@@ -61,8 +60,8 @@ impl MultiSettings {
         within("hold decay", self.hold_decay, DECAY, "dB/s")?;
         within("tilt", self.tilt, TILT, "dB/oct")?;
         one_of("points an octave", self.points, &POINTS)?;
-        within("lowest frequency", self.low_hz, LOW, "Hz")?;
-        within("highest frequency", self.high_hz, HIGH, "Hz")
+        within("lowest frequency", self.low_hz, RANGE, "Hz")?;
+        within("highest frequency", self.high_hz, (self.low_hz, RANGE.1), "Hz")
     }
 }
 
@@ -232,6 +231,9 @@ impl MultiAnalyser {
         let bin_hz = bin_hz(resolution, &self.settings.shape, self.rate);
         let last = powers.len() - 1;
         let between = |hz: f64| {
+            if hz > last as f64 * bin_hz {
+                return 0.0;
+            }
             let (k, share) = (((hz / bin_hz) as usize).min(last - 1), hz / bin_hz);
             let share = share - k as f64;
             // Straight in dB; silence stays silence.
