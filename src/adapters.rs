@@ -93,7 +93,11 @@ impl OscMeters {
         let view = match kind {
             SPECTRUM => {
                 let sources = Source::each(channels);
-                View::Bands(OctaveSettings { fraction: 6, averaging: Averaging::Fast, ..OctaveSettings::new(&sources) })
+                View::Bands(OctaveSettings {
+                    fraction: 6,
+                    averaging: Averaging::Fast,
+                    ..OctaveSettings::new(&sources)
+                })
             }
             SCOPE => {
                 let scope = ScopeSettings { points: SCOPE_POINTS, ..ScopeSettings::new(0, 1) };
@@ -140,7 +144,8 @@ fn tap_of(name: &str) -> Option<(&str, &str)> {
     if last == "gain_reduction" {
         return None;
     }
-    let has_channels = |kind: &str| PER_CHANNEL.contains(&kind) || extras::find(kind).is_some_and(|e| e.per_channel);
+    let has_channels =
+        |kind: &str| PER_CHANNEL.contains(&kind) || extras::find(kind).is_some_and(|e| e.per_channel);
     match front.rsplit_once('/') {
         Some((tap, kind)) if has_channels(kind) => Some((tap, kind)),
         _ => Some((front, last)),
@@ -183,7 +188,9 @@ impl ports::Meters for OscMeters {
         let once = hz == SOMETIMES && extras.is_empty() && taps.iter().all(|t| LISTED.contains(&t.as_str()));
         let subscriber = if once { ALWAYS } else { subscriber };
         let mut feeds = self.feeds();
-        let fits = feeds.get(&subscriber).is_some_and(|s| s.hz == hz && taps.is_subset(&s.taps) && extras.is_subset(&s.extras));
+        let fits = feeds
+            .get(&subscriber)
+            .is_some_and(|s| s.hz == hz && taps.is_subset(&s.taps) && extras.is_subset(&s.extras));
         if !fits {
             feeds.insert(subscriber, self.subscribe(taps, extras, hz)?);
         }
@@ -241,7 +248,8 @@ impl ports::Meters for OscMeters {
             _ => return Vec::new(),
         };
         let is_slot = !LISTED.contains(&tap.as_str());
-        if is_slot && !self.host.control().plan().walk().iter().any(|s| parts.first() == Some(&s.id.as_str())) {
+        if is_slot && !self.host.control().plan().walk().iter().any(|s| parts.first() == Some(&s.id.as_str()))
+        {
             return Vec::new();
         }
         let usual = if is_slot { self.usual(&tap) } else { Vec::new() };
@@ -251,7 +259,8 @@ impl ports::Meters for OscMeters {
         let channels = self.channels(&tap);
         let extras = EXTRAS.iter().flat_map(|e| e.names(&channels)).map(|n| format!("{tap}/{n}"));
         let many = [SPECTRUM, SCOPE].map(|n| format!("{tap}/{n}"));
-        let below = |n: &String| n.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below =
+            |n: &String| n.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         usual.into_iter().chain(extras).chain(many).filter(below).collect()
     }
 

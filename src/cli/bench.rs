@@ -183,7 +183,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(only) = &args.only {
         let names = plans.iter().map(|(n, _)| n.as_str()).chain(kernels.iter().map(|k| k.0));
         let names = names.map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
-        let exact = plans.iter().map(|(n, _)| n.as_str()).chain(kernels.iter().map(|k| k.0)).any(|n| n == only);
+        let exact =
+            plans.iter().map(|(n, _)| n.as_str()).chain(kernels.iter().map(|k| k.0)).any(|n| n == only);
         let wanted = |n: &str| if exact { n == only } else { n.contains(only.as_str()) };
         plans.retain(|(n, _)| wanted(n));
         kernels.retain(|k| wanted(k.0));

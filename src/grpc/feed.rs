@@ -5,8 +5,8 @@ use lathe_core::param::suggest;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::v1;
 use super::look_request::Places;
+use super::v1;
 use super::{Answers, Closing, Meters, answers, farewell, look, look_request, readings, refuse};
 use crate::control::Client;
 use crate::telemetry::{EXTRAS, Extra, Feed, Frame, Refused, Telemetry, Want, extras};
@@ -31,7 +31,8 @@ impl Meters for Telemetry {
         request: v1::WatchSpectrumRequest,
         closing: Closing,
     ) -> Result<Answers<v1::WatchSpectrumResponse>, Status> {
-        let watch = look_request::spectrum(&request, self).map_err(|(field, why)| refuse::field(field, why))?;
+        let watch =
+            look_request::spectrum(&request, self).map_err(|(field, why)| refuse::field(field, why))?;
         let feed = Telemetry::watch(self, watch).map_err(refused)?;
         let (to, from) = mpsc::channel(1);
         tokio::spawn(pass_on(feed, look::spectrum, to, closing));
@@ -68,7 +69,8 @@ fn extra(symbol: &str) -> Result<&'static Extra, Status> {
     extras::find(symbol).ok_or_else(|| {
         let all: Vec<&str> = EXTRAS.iter().map(|e| e.symbol).collect();
         let near = suggest(symbol, all.iter().copied());
-        let hint = near.map_or_else(|| format!("there are {}", all.join(", ")), |n| format!("did you mean \"{n}\"?"));
+        let hint = near
+            .map_or_else(|| format!("there are {}", all.join(", ")), |n| format!("did you mean \"{n}\"?"));
         refuse::field("readings", format!("no reading \"{symbol}\": {hint}"))
     })
 }

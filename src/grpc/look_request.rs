@@ -109,10 +109,17 @@ pub fn spectrum(request: &v1::WatchSpectrumRequest, places: &dyn Places) -> Resu
                 v1::Averaging::Slow => Weighting::Slow,
                 v1::Averaging::Infinite => Weighting::Equal,
                 v1::Averaging::Off => {
-                    return Err(("filter_bands.weighting", "off is no time weighting: fast, slow or infinite".into()));
+                    return Err((
+                        "filter_bands.weighting",
+                        "off is no time weighting: fast, slow or infinite".into(),
+                    ));
                 }
             };
-            View::FilterBands(OctaveMeterSettings { fraction: or(b.fraction, usual.fraction), weighting, ..usual })
+            View::FilterBands(OctaveMeterSettings {
+                fraction: or(b.fraction, usual.fraction),
+                weighting,
+                ..usual
+            })
         }
         Analysis::LongTerm(l) => {
             let usual = LongTermSettings::new(&sources);

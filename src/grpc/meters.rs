@@ -78,10 +78,7 @@ impl MeterService for Watched {
 
     type WatchScopeStream = Answers<v1::WatchScopeResponse>;
 
-    async fn watch_scope(
-        &self,
-        request: Request<v1::WatchScopeRequest>,
-    ) -> Answer<Self::WatchScopeStream> {
+    async fn watch_scope(&self, request: Request<v1::WatchScopeRequest>) -> Answer<Self::WatchScopeStream> {
         Ok(Response::new(self.meters()?.watch_scope(request.into_inner(), self.0.closing.clone())?))
     }
 

@@ -211,7 +211,8 @@ impl Feed {
             if let Some(name) = group.subtree.as_ref().and_then(|s| meter_name(s.text())) {
                 names.extend(meters.named(name));
             }
-            let (many, names): (Vec<String>, Vec<String>) = names.into_iter().partition(|n| meters.is_frames(n));
+            let (many, names): (Vec<String>, Vec<String>) =
+                names.into_iter().partition(|n| meters.is_frames(n));
             let hz = f64::from(group.hz);
             let frames: Vec<Message> = many
                 .iter()

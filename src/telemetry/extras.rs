@@ -236,11 +236,17 @@ mod tests {
             assert_eq!(values.len(), if e.per_channel { 2 } else { 1 }, "{}", e.symbol);
             assert!(values.iter().all(|v| v.value.is_some()), "{} reads nothing", e.symbol);
         }
-        let of = |symbol: &str| find(symbol).unwrap().values(&meter, &reader, &stereo, -18.0)[0].value.unwrap();
+        let of =
+            |symbol: &str| find(symbol).unwrap().values(&meter, &reader, &stereo, -18.0)[0].value.unwrap();
         // A sine of −18.06 dBFS.
-        for (symbol, wanted) in
-            [("vu", -0.06), ("ppm_2b", -0.06), ("ppm_2a", 3.98), ("ppm_1", -9.06), ("k20", 1.94), ("rms_aes17", -18.06)]
-        {
+        for (symbol, wanted) in [
+            ("vu", -0.06),
+            ("ppm_2b", -0.06),
+            ("ppm_2a", 3.98),
+            ("ppm_1", -9.06),
+            ("k20", 1.94),
+            ("rms_aes17", -18.06),
+        ] {
             assert!((of(symbol) - wanted).abs() < 0.1, "{symbol} reads {}", of(symbol));
         }
     }

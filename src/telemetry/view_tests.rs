@@ -76,7 +76,8 @@ fn a_transfer_compares_two_taps_frame_by_frame() {
         delay: rig.telemetry.delay("in", "out").unwrap(),
         ..TransferSettings::new(Source::Channel(0), Source::Channel(2))
     };
-    let watch = Watch { hz: 10.0, tap: "out".into(), reference: Some("in".into()), view: View::Transfer(settings) };
+    let watch =
+        Watch { hz: 10.0, tap: "out".into(), reference: Some("in".into()), view: View::Transfer(settings) };
     let mut feed = rig.telemetry.watch(watch).unwrap();
     let mut last = None;
     for _ in 0..20 {

@@ -199,7 +199,9 @@ impl Running {
     pub fn place(&self, missed: u64) -> Place {
         match self {
             Running::Spectrogram(i) => Place { row: i.next_row(), missed, ..Place::default() },
-            Running::Pair(scope, _) => Place { scope: Some(ScopeReader::new(scope)), missed, ..Place::default() },
+            Running::Pair(scope, _) => {
+                Place { scope: Some(ScopeReader::new(scope)), missed, ..Place::default() }
+            }
             _ => Place { missed, ..Place::default() },
         }
     }

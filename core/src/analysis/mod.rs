@@ -17,6 +17,12 @@
 //! | [`dynamics`], [`dr`] | crest, PSR, PLR; the DR of the TT meter |
 //! | [`word_length`], [`alarms`], [`polarity`], [`clock`] | health: bits in use, silence, stuck values, wiring, rate |
 //! | [`instruments`], [`meter`] | those of one tap, and its readers |
+//! | [`spectrum`], [`spectrum_multi`] | lines of one transform; an even grid of octaves from several |
+//! | [`octaves`], [`octaves_meter`] | bands of octaves from transforms, and through filters of class 1 |
+//! | [`long_term`], [`spectrogram`] | the gated mean of a programme with percentiles; rows of bytes |
+//! | [`transfer`] | magnitude, phase and coherence between two signals |
+//! | [`scope`], [`stereo_field`] | points of a pair; correlation, balance and what mono loses, by bands too |
+//! | [`spectrum_settings`], [`spectrum_frames`], [`windows`] | what these are asked for, and what they begin with |
 //! | [`integrator`], [`programme`] | all integrated figures: of a track that is going on, of a file |
 
 pub mod alarms;
@@ -32,18 +38,33 @@ pub mod instruments;
 pub mod integrator;
 pub mod interpolation;
 pub mod levels;
+pub mod long_term;
 pub mod loudness;
 pub mod meter;
+pub mod octaves;
+mod octaves_filter;
+pub mod octaves_meter;
 pub mod polarity;
 pub mod ppm;
 pub mod programme;
 pub mod records;
 pub mod rectifier;
 pub mod rms;
+pub mod scope;
+pub mod spectrogram;
+pub mod spectrum;
+pub mod spectrum_frames;
+mod spectrum_halver;
+mod spectrum_levels;
+pub mod spectrum_multi;
+pub mod spectrum_settings;
+pub mod stereo_field;
 pub mod top_peaks;
+pub mod transfer;
 pub mod true_peak;
 pub mod vu;
 pub mod window;
+pub mod windows;
 pub mod word_length;
 
 pub use instruments::{Instrument, Instruments, Running};

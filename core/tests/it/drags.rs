@@ -81,8 +81,9 @@ fn a_recall_of_24_bands_is_heard_within_50_ms() {
         let part = |a: usize, b: usize| x.iter().map(|c| c[a..b].to_vec()).collect::<Vec<_>>();
         let mut rig = Rig::new(&rack("stereo", vec![from.clone()]), RATE);
         let mut y = rig.run(&part(0, step)).remove(0);
-        let names: Vec<(String, f64)> =
-            (0..BANDS).map(|n| (format!("band{}/gain", n + 1), if n % 2 == 0 { 6.0 } else { -4.0 })).collect();
+        let names: Vec<(String, f64)> = (0..BANDS)
+            .map(|n| (format!("band{}/gain", n + 1), if n % 2 == 0 { 6.0 } else { -4.0 }))
+            .collect();
         let sets: Vec<(&str, &str, f64)> = names.iter().map(|(n, v)| ("u", n.as_str(), *v)).collect();
         rig.set(&sets, 0);
         y.extend(rig.run(&part(step, x[0].len())).remove(0));

@@ -54,7 +54,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.reset {
         client.call(client.meters().reset_meters(ResetMetersRequest {}))?;
     }
-    let request = WatchMetersRequest { hz: args.hz, taps: args.tap.clone(), slots: vec!["*".to_string()] };
+    let request = WatchMetersRequest {
+        hz: args.hz,
+        taps: args.tap.clone(),
+        slots: vec!["*".to_string()],
+        ..Default::default()
+    };
     let lines = args.plain || args.remote.json || args.count.is_some() || !std::io::stdout().is_terminal();
     if lines { print(&client, args, request) } else { bridge(&client, request) }
 }
