@@ -120,6 +120,7 @@ fn answer(frame: &Frame, slots: &[String]) -> v1::WatchMetersResponse {
         xruns: frame.load.xruns,
         periods: frame.load.periods,
         histogram: frame.load.histogram.to_vec(),
+        clock_deviation: frame.load.clock.map(|c| c.deviation),
     };
     v1::WatchMetersResponse {
         sequence: frame.sequence,

@@ -2,6 +2,7 @@
 //! What a subscriber gets, and how two frames become one without losing a maximum.
 
 use lathe_core::analysis::TapReadings;
+use lathe_core::analysis::clock::ClockReadings;
 
 use super::extras::ExtraReading;
 use crate::control::load::{Periods, STEPS};
@@ -43,11 +44,14 @@ pub struct Load {
     pub busy_seconds: f64,
     /// Time of all these periods.
     pub period_seconds: f64,
+    /// How fast frames pass beside the machine's clock; `None` until it is known, after 10 s.
+    pub clock: Option<ClockReadings>,
 }
 
 impl Load {
-    pub(super) fn new(recent: &Periods, all: &Periods, xruns: u64) -> Self {
+    pub(super) fn new(recent: &Periods, all: &Periods, xruns: u64, clock: Option<ClockReadings>) -> Self {
         Load {
+            clock,
             dsp_load: recent.worst.min(1.0),
             mean_load: recent.mean().min(1.0),
             xruns,

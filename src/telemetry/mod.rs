@@ -6,6 +6,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `clock` | how fast frames pass, beside the machine's clock |
 //! | [`extras`] | readings beyond the usual ones, a line each |
 //! | [`views`] | spectra, rows, transfers, pairs: what they are asked for, cost and show |
 //! | [`watching`] | who may watch what: checked before it is made |
@@ -13,15 +14,18 @@
 //! | [`feed`] | a subscriber's end |
 //! | [`frame`] | what it gets, and how two frames become one |
 //! | `taps` | open taps with their meters |
+//! | [`reference`] | the page of all readings |
 //! | `reduction` | gain reduction by the names of slots |
 //! | `subscriber` | what the thread knows of one subscriber |
 //! | `worker` | the thread |
 
+mod clock;
 pub mod extras;
 pub mod feed;
 pub mod frame;
 mod open_view;
 mod reduction;
+pub mod reference;
 #[cfg(test)]
 mod rig;
 mod subscriber;

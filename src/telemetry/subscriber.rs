@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lathe_core::analysis::clock::ClockReadings;
 use lathe_core::analysis::{Reader, TapReadings};
 
 use super::extras::{Extra, ExtraReading};
@@ -35,6 +36,7 @@ pub(super) struct Moment {
     pub xruns: u64,
     /// The machine's reference level.
     pub reference_dbfs: f64,
+    pub clock: Option<ClockReadings>,
 }
 
 impl Subscriber {
@@ -104,7 +106,7 @@ impl Subscriber {
             taps: Vec::new(),
             extras: Vec::new(),
             slots: Vec::new(),
-            load: Load::new(&std::mem::take(&mut self.periods), &moment.all, moment.xruns),
+            load: Load::new(&std::mem::take(&mut self.periods), &moment.all, moment.xruns, moment.clock),
         };
         if moment.audible {
             // Before the readers move on.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use lathe_core::engine::tap::TapId;
 
+use super::clock::Clock;
 use super::extras::Extra;
 use super::frame::Load;
 use super::open_view::{OpenView, Watcher};
@@ -30,6 +31,7 @@ pub(super) struct Worker {
     watchers: Vec<Watcher>,
     views: Vec<OpenView>,
     reference_dbfs: f64,
+    clock: Clock,
     sound: Option<Sound>,
     taps: Vec<OpenTap>,
     /// Taps of this engine to be disarmed.
@@ -50,6 +52,7 @@ impl Worker {
             watchers: Vec::new(),
             views: Vec::new(),
             reference_dbfs,
+            clock: Clock::new(),
             sound: None,
             taps: Vec::new(),
             leaving: Vec::new(),
@@ -71,6 +74,7 @@ impl Worker {
         self.open_taps(now);
         self.follow_views();
         self.send();
+        self.clock.look(self.sound.as_ref(), &audio, now);
         self.read_status(&audio, now);
         if self.shared.reset.swap(false, Ordering::AcqRel) {
             self.reset();
@@ -250,7 +254,7 @@ impl Worker {
         let mut recent = Periods::default();
         self.recent.iter().for_each(|(_, p)| recent.add(p));
         *self.shared.load.lock().unwrap_or_else(PoisonError::into_inner) =
-            Load::new(&recent, &self.all, audio.xruns);
+            Load::new(&recent, &self.all, audio.xruns, self.clock.reading());
     }
 
     /// What was before the reset still belongs to the readers' last interval.
@@ -265,8 +269,8 @@ impl Worker {
     fn serve(&mut self, audio: &AudioState, now: Instant) {
         let engine_frame = self.sound.as_ref().map_or(0, |s| s.status.frame.load(Ordering::Relaxed));
         let (all, xruns) = (self.all, audio.xruns);
-        let reference_dbfs = self.reference_dbfs;
-        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns, reference_dbfs };
+        let (reference_dbfs, clock) = (self.reference_dbfs, self.clock.reading());
+        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns, reference_dbfs, clock };
         for s in &mut self.subscribers {
             s.serve(&moment, &self.taps, &self.reductions);
         }

@@ -46,6 +46,11 @@ fn the_reference_of_units_is_current() {
 }
 
 #[test]
+fn the_reference_of_meters_is_current() {
+    golden("docs/meters.md", &lathed::telemetry::reference::markdown());
+}
+
+#[test]
 fn every_relative_link_leads_somewhere() {
     let mut pages = below(&repository().join("docs"), "md");
     pages.extend(

@@ -2799,6 +2799,10 @@ pub struct Load {
     /// Periods since the start by their share, in 32 equal steps; late ones are in the last.
     #[prost(uint64, repeated, tag = "5")]
     pub histogram: ::prost::alloc::vec::Vec<u64>,
+    /// How much faster frames pass than the rate says, by the machine's clock, as a share of it; not set in the first
+    /// seconds. Beyond 0.005 either way the interface runs at another rate, and frequencies and loudness are wrong.
+    #[prost(double, optional, tag = "6")]
+    pub clock_deviation: ::core::option::Option<f64>,
 }
 /// Which part of a tap to look at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

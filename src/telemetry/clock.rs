@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How fast the driver's frames pass beside the machine's clock: an interface that is slaved to another rate than
+//! it says makes every frequency and every loudness wrong.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use lathe_core::analysis::clock::{ClockCheck, ClockReadings};
+
+use crate::control::AudioState;
+use crate::control::taps::Sound;
+
+/// The check of the engine that runs.
+pub(super) struct Clock {
+    start: Option<Instant>,
+    check: ClockCheck,
+    /// The engine, its rate and the glitches when it was looked at last.
+    of: (usize, u32, u64),
+    warned: bool,
+}
+
+impl Clock {
+    pub fn new() -> Self {
+        Clock { start: None, check: ClockCheck::new(1), of: (0, 0, 0), warned: false }
+    }
+
+    /// Takes a reading. A glitch has lost frames, and another engine counts its own: both begin anew.
+    pub fn look(&mut self, sound: Option<&Sound>, audio: &AudioState, now: Instant) {
+        let Some(sound) = sound.filter(|_| audio.audible && !audio.hung) else {
+            self.check.gap();
+            return;
+        };
+        let of = (Arc::as_ptr(&sound.status).addr(), sound.spec.sample_rate, audio.xruns);
+        if of != self.of {
+            if of.1 != self.of.1 {
+                self.check = ClockCheck::new(of.1);
+            }
+            self.check.gap();
+            self.of = of;
+        }
+        let start = *self.start.get_or_insert(now);
+        let ns = now.saturating_duration_since(start).as_nanos() as u64;
+        self.check.push(sound.status.frame.load(Relaxed), ns);
+        let alarm = self.reading().filter(|r| r.alarm);
+        if let (Some(r), false) = (alarm, self.warned) {
+            tracing::warn!(
+                "the sample clock runs at {:.0} Hz and not at {} Hz: frequencies and loudness are wrong by as much; \
+                 is the interface slaved to another rate?",
+                r.measured_hz,
+                of.1
+            );
+        }
+        self.warned = alarm.is_some();
+    }
+
+    pub fn reading(&self) -> Option<ClockReadings> {
+        self.check.read()
+    }
+}
