@@ -4,8 +4,8 @@
 //! others. Neutral settings pass every bit.
 //!
 //! Rotation turns `[L; R]` by the angle: a quarter turn of 45° brings the middle to the right alone. Width is the
-//! gain of the side `S = (L − R)/2`; with constant power the mid `M = (L + R)/2` gets `√(2/(1 + w²))`, so that
-//! `M² + S²` stays for mid and side of equal power. The mono maker is in `mono.rs`, the guard in `guard.rs`, and
+//! gain of the side `S = (L − R)/2`; with constant power both it and the mid `M = (L + R)/2` get `√(2/(1 + w²))`, so
+//! that `M² + w²S²` stays for mid and side of equal power. The mono maker is in `mono.rs`, the guard in `guard.rs`, and
 //! `change.rs` brings a new design in without a click.
 
 mod change;
@@ -28,7 +28,7 @@ crate::params! {
         Width = param::float("width", "Width", param::Unit::Percent, (0.0, 200.0), 100.0).step(1.0)
             .doc("Gain of the side: 0 % is mono, 200 % twice the side."),
         ConstantPower = param::toggle("constant_power", "Constant power", false)
-            .doc("Lowers the mid as the width grows and lifts it as it shrinks, so that equally strong mid and side keep their power."),
+            .doc("Lowers the level as the width grows and lifts it as it shrinks, so that equally strong mid and side keep their power."),
         MidSide = param::float("mid_side", "Mid/side", param::Unit::Decibel, (-24.0, 24.0), 0.0).step(0.1)
             .doc("Level of the side against the mid: half of it lifts the one and half lowers the other."),
         Rotation = param::float("rotation", "Rotation", param::Unit::Degree, (-90.0, 90.0), 0.0).step(0.5)

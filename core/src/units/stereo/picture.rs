@@ -125,11 +125,15 @@ fn gains(block: &Block<'_>, class: Class) -> Option<[Frames; 2]> {
     if matches!((width, balance), (Ramp::Hold(100.0), Ramp::Hold(0.0))) {
         return None;
     }
+    // The common gain of constant power, and the width.
     let mut out = each(width, |w| {
         let w = 0.01 * w;
         [(2.0 / (1.0 + w * w)).sqrt(), w]
     });
-    out[0].iter_mut().enumerate().for_each(|(i, m)| *m = 1.0 + power.at(i) * (*m - 1.0));
+    for i in 0..QUANTUM {
+        out[0][i] = 1.0 + power.at(i) * (out[0][i] - 1.0);
+        out[1][i] *= out[0][i];
+    }
     if !matches!(balance, Ramp::Hold(0.0)) {
         let mut lift: Frames = std::array::from_fn(|i| 0.5 * balance.at(i));
         quantum::db_to_gain(class, &mut lift);
