@@ -204,8 +204,7 @@ fn exchanges(unit: &str) -> &'static [(&'static str, f64, f64)] {
             ("band1/gain", -24.0, 24.0),
         ],
         "gain" => &[("balance", -50.0, 80.0)],
-        "stereo" | "turned stereo" => &[
-            ("balance", -50.0, 80.0),
+        "stereo" => &[
             ("mono_freq", 200.0, 90.0),
             ("mono_freq", 500.0, 30.0),
             ("mono_freq", 20.0, 400.0),

@@ -5,6 +5,7 @@ mod alignment;
 mod auto_gain;
 mod cases;
 mod clicks;
+mod dither;
 mod fades;
 mod invariance;
 mod monitor;
