@@ -88,7 +88,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let options = RenderOptions {
         bits: args.bits,
         tail: args.tail,
-        write: WriteOptions { dither: !args.no_dither && is_to_dither(&plan, args.bits), ..WriteOptions::default() },
+        write: WriteOptions {
+            dither: !args.no_dither && is_to_dither(&plan, args.bits),
+            ..WriteOptions::default()
+        },
     };
     let progress = Progress::default();
     for signal in [SIGINT, SIGTERM] {

@@ -165,7 +165,8 @@ mod tests {
     /// is the best there is for its weight, and stable.
     #[test]
     fn the_mean_in_db_is_nought_and_the_total_as_stated() {
-        let stated = [(44_100, 5.54, 13.12), (48_000, 5.19, 12.30), (88_200, 3.01, 7.12), (96_000, 2.78, 6.65)];
+        let stated =
+            [(44_100, 5.54, 13.12), (48_000, 5.19, 12.30), (88_200, 3.01, 7.12), (96_000, 2.78, 6.65)];
         for (rate, light, strong) in stated {
             for (strength, total) in [(Strength::Light, light), (Strength::Strong, strong)] {
                 let s = Shaper::design(strength, rate).unwrap();
@@ -174,8 +175,13 @@ mod tests {
                 let mean = (0..n).map(db).sum::<f64>() / n as f64;
                 let got = 10.0 * s.total().log10();
                 let weighted = weighted(&s, strength, f64::from(rate));
-                println!("{strength:?} at {rate} Hz: mean {mean:.4} dB, total {got:.2}, weighted {weighted:.2} dB");
-                assert!(mean.abs() < 1e-3 && (got - total).abs() < 0.01, "{strength:?} at {rate} Hz: {mean}, {got}");
+                println!(
+                    "{strength:?} at {rate} Hz: mean {mean:.4} dB, total {got:.2}, weighted {weighted:.2} dB"
+                );
+                assert!(
+                    mean.abs() < 1e-3 && (got - total).abs() < 0.01,
+                    "{strength:?} at {rate} Hz: {mean}, {got}"
+                );
             }
         }
         assert_eq!(Shaper::design(Strength::Strong, 192_000), None);

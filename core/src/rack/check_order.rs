@@ -45,7 +45,9 @@ fn none_inside(slots: &[SlotLayout], split: &SlotLayout, catalog: &Catalog, sink
                 id(slot),
                 id(split)
             );
-            sink.error(what(slot), message).label("must be the last slot of the rack").related(what(split), "the split");
+            sink.error(what(slot), message)
+                .label("must be the last slot of the rack")
+                .related(what(split), "the split");
         }
         slot.branches.iter().for_each(|b| none_inside(&b.slots, split, catalog, sink));
     }
@@ -58,15 +60,20 @@ fn last(slots: &[SlotLayout], plan: &RackPlan, catalog: &Catalog, sink: &mut Sin
         mixed(slot, plan, sink);
         let rest = &slots[n + 1..];
         if let Some(again) = rest.iter().find(is_last) {
-            let message = format!("slots {} and {} both make the final integers: once is enough", id(slot), id(again));
-            sink.error(what(slot), message).label("must be left out").related(what(again), "the last one stays");
+            let message =
+                format!("slots {} and {} both make the final integers: once is enough", id(slot), id(again));
+            sink.error(what(slot), message)
+                .label("must be left out")
+                .related(what(again), "the last one stays");
         } else if let Some(next) = rest.first() {
             let message = format!(
                 "slot {} makes the final integers, so it must be the last slot; {} follows it",
                 id(slot),
                 id(next)
             );
-            sink.error(what(slot), message).label("must be the last slot of the rack").related(what(next), "follows it");
+            sink.error(what(slot), message)
+                .label("must be the last slot of the rack")
+                .related(what(next), "follows it");
         }
     }
 }
@@ -75,7 +82,8 @@ fn last(slots: &[SlotLayout], plan: &RackPlan, catalog: &Catalog, sink: &mut Sin
 fn mixed(slot: &SlotLayout, plan: &RackPlan, sink: &mut Sink) {
     let Some(mix) = slot.params.iter().find(|p| p.key.value == "mix") else { return };
     let ParamText::Value(value) = &mix.value else { return };
-    let Some(planned) = plan.slots.iter().find(|p| slot.id.as_ref().is_some_and(|id| id.value == p.id)) else {
+    let Some(planned) = plan.slots.iter().find(|p| slot.id.as_ref().is_some_and(|id| id.value == p.id))
+    else {
         return;
     };
     let percent = planned.table.find("mix").map_or(100.0, |mix| planned.values.get(mix));
@@ -94,8 +102,13 @@ fn after_a_ceiling(slots: &[SlotLayout], catalog: &Catalog, sink: &mut Sink) {
     let Some(at) = slots.iter().rposition(|slot| place(slot, catalog) == Place::Ceiling) else { return };
     let ceiling = &slots[at];
     for slot in slots[at + 1..].iter().filter(|slot| place(slot, catalog) == Place::Anywhere) {
-        let message =
-            format!("slot {} comes after {}, whose ceiling no longer holds for the output", id(slot), id(ceiling));
-        sink.warning(what(slot), message).label("may exceed the ceiling").related(what(ceiling), "holds a ceiling");
+        let message = format!(
+            "slot {} comes after {}, whose ceiling no longer holds for the output",
+            id(slot),
+            id(ceiling)
+        );
+        sink.warning(what(slot), message)
+            .label("may exceed the ceiling")
+            .related(what(ceiling), "holds a ceiling");
     }
 }

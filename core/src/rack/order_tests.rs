@@ -28,14 +28,18 @@ fn a_dither_that_is_last_is_fine() {
 #[test]
 fn a_dither_that_is_not_last_is_refused() {
     let told = errors(&(slot("d", "dither") + &slot("vol", "gain")));
-    let wanted = "r:6:8: error: slot \"d\" makes the final integers, so it must be the last slot; \"vol\" follows it";
+    let wanted =
+        "r:6:8: error: slot \"d\" makes the final integers, so it must be the last slot; \"vol\" follows it";
     assert!(told.starts_with(wanted) && told.lines().count() == 1, "{told}");
 }
 
 #[test]
 fn two_dithers_are_refused_once() {
     let told = errors(&(slot("a", "dither") + &slot("b", "dither")));
-    assert!(told.contains("slots \"a\" and \"b\" both make the final integers") && told.lines().count() == 1, "{told}");
+    assert!(
+        told.contains("slots \"a\" and \"b\" both make the final integers") && told.lines().count() == 1,
+        "{told}"
+    );
 }
 
 #[test]
@@ -45,7 +49,10 @@ fn a_dither_in_a_split_is_refused() {
     };
     let split = "[[slot]]\nid = \"ms\"\nsplit = \"midside\"\n".to_string();
     let told = errors(&(split + &branch("mid", "gain") + &branch("side", "dither")));
-    assert!(told.contains("\"x_side\" makes the final integers, so it cannot stand in split \"ms\""), "{told}");
+    assert!(
+        told.contains("\"x_side\" makes the final integers, so it cannot stand in split \"ms\""),
+        "{told}"
+    );
     assert_eq!(told.lines().count(), 1, "{told}");
 }
 
@@ -58,10 +65,14 @@ fn a_mixed_dither_is_warned_of() {
 
 #[test]
 fn what_comes_after_a_limiter_is_warned_of() {
-    let slots = slot("lim", "limiter") + &slot("eq", "equalizer") + &slot("vol", "gain") + &slot("d", "dither");
+    let slots =
+        slot("lim", "limiter") + &slot("eq", "equalizer") + &slot("vol", "gain") + &slot("d", "dither");
     let told = warnings(&slots);
     assert_eq!(told.lines().count(), 2, "{told}");
-    assert!(told.contains("warning: slot \"eq\" comes after \"lim\", whose ceiling no longer holds"), "{told}");
+    assert!(
+        told.contains("warning: slot \"eq\" comes after \"lim\", whose ceiling no longer holds"),
+        "{told}"
+    );
     // What a later limiter catches is no matter.
     assert_eq!(warnings(&(slot("a", "limiter") + &slot("eq", "equalizer") + &slot("b", "limiter"))), "");
 }

@@ -63,7 +63,9 @@ impl Kind for Dither {
             SHAPE_LIGHT => Strength::Light,
             _ => Strength::Strong,
         };
-        let mut refuse = |why: String| notes.0.push(Note { param: P::Shape.into(), text: format!("effective tpdf: {why}") });
+        let mut refuse = |why: String| {
+            notes.0.push(Note { param: P::Shape.into(), text: format!("effective tpdf: {why}") })
+        };
         let shaper = if bits >= NO_SHAPE_BITS {
             refuse(format!("at {bits} bits there is no noise to hide"));
             None
@@ -153,7 +155,8 @@ mod tests {
     fn seeded_runs_repeat_and_have_the_level_of_theory() {
         let x = vec![sine(997.0, f64::from(RATE), 0.25, 256_000); 2];
         for (bits, wanted) in [(16.0, -96.33), (24.0, -144.49)] {
-            let run = |seed: f64| Rig::new("dither", RATE, "stereo", &[("bits", bits), ("seed", seed)]).run(&x);
+            let run =
+                |seed: f64| Rig::new("dither", RATE, "stereo", &[("bits", bits), ("seed", seed)]).run(&x);
             let y = run(7.0);
             assert!(y == run(7.0) && y[0] != run(8.0)[0] && y[0] != y[1], "{bits} bits");
             for (y, x) in y.iter().zip(&x) {

@@ -19,7 +19,10 @@ fn unit(id: &str, symbol: &str) -> SlotPlan {
 fn master(bits: f64) -> RackPlan {
     let dither = unit("d", "dither").with("bits", bits).with("shape", 1.0);
     let limiter = unit("lim", "limiter").with("gain", 6.0);
-    RackPlan { latency_ms: Some(20.0), ..rack("stereo", vec![unit("vol", "gain").with("trim", -0.3), limiter, dither]) }
+    RackPlan {
+        latency_ms: Some(20.0),
+        ..rack("stereo", vec![unit("vol", "gain").with("trim", -0.3), limiter, dither])
+    }
 }
 
 /// Samples that are not whole multiples of the LSB.

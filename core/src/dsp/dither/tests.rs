@@ -32,8 +32,7 @@ fn sine(hz: f64, rate: f64, amplitude: f64, n: usize) -> Vec<f64> {
 /// Mean and variance of the error in LSB.
 fn moments(target: Target, x: &[f64]) -> (f64, f64) {
     let scale = (1u64 << (target.bits - 1)) as f64;
-    let errors: Vec<f64> =
-        run(target, x.iter().copied()).iter().zip(x).map(|(y, x)| y - x * scale).collect();
+    let errors: Vec<f64> = run(target, x.iter().copied()).iter().zip(x).map(|(y, x)| y - x * scale).collect();
     let n = errors.len() as f64;
     let mean = errors.iter().sum::<f64>() / n;
     (mean, errors.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / n)
@@ -53,8 +52,11 @@ fn the_noise_has_the_level_of_theory() {
 /// Constants from 0 to 1 LSB: without dither the error would follow them.
 #[test]
 fn mean_and_variance_do_not_follow_the_signal() {
-    let targets =
-        [("tpdf", flat(16)), ("light", shaped(Strength::Light, 44_100)), ("strong", shaped(Strength::Strong, 48_000))];
+    let targets = [
+        ("tpdf", flat(16)),
+        ("light", shaped(Strength::Light, 44_100)),
+        ("strong", shaped(Strength::Strong, 48_000)),
+    ];
     for (name, target) in targets {
         let wanted = 0.25 * target.shaper.total();
         let (mut off, mut drift) = (0.0f64, 0.0f64);
@@ -75,7 +77,11 @@ fn a_faint_tone_has_no_harmonics() {
     let bin = (997.0 / RATE * N as f64).round() as usize;
     let x = sine(bin as f64 * RATE / N as f64, RATE, 10f64.powf(-110.0 / 20.0), N);
     let fft = RealFft::new(N);
-    let targets = [("tpdf", flat(16)), ("light", shaped(Strength::Light, 48_000)), ("strong", shaped(Strength::Strong, 48_000))];
+    let targets = [
+        ("tpdf", flat(16)),
+        ("light", shaped(Strength::Light, 48_000)),
+        ("strong", shaped(Strength::Strong, 48_000)),
+    ];
     for (name, target) in targets {
         let y: Vec<f64> = run(target, x.iter().copied()).iter().map(|v| v / 32_768.0).collect();
         let power: Vec<f64> =
@@ -107,7 +113,8 @@ fn each_shaper_has_the_spectrum_of_its_design() {
             let mut power = vec![0.0; SIZE / 2 + 1];
             let mut count = 0.0;
             for start in (0..error.len() - SIZE).step_by(SIZE / 2) {
-                let part: Vec<f64> = error[start..start + SIZE].iter().zip(&window).map(|(e, w)| e * w).collect();
+                let part: Vec<f64> =
+                    error[start..start + SIZE].iter().zip(&window).map(|(e, w)| e * w).collect();
                 for (p, (re, im)) in power.iter_mut().zip(fft.spectrum(&part)) {
                     *p += re * re + im * im;
                 }

@@ -124,7 +124,8 @@ impl Mono {
         let chain = slope.high_pass(g);
         let side = [0, 1].map(|n| Coefs::new(&chain.sections[n]));
         let run = (TAUS * time_constant(slope, hz, false, rate)).min(LONGEST_RUN);
-        let low = (linear && slope != Slope::Off).then(|| Kernel::new(&shape(rate), &[&low_pass(slope, hz, rate)]));
+        let low =
+            (linear && slope != Slope::Off).then(|| Kernel::new(&shape(rate), &[&low_pass(slope, hz, rate)]));
         Mono {
             slope,
             hz,
@@ -190,7 +191,8 @@ impl Bank {
     /// One quantum of minimum phase.
     fn filter(&mut self, design: &Mono, pairs: &[(usize, usize)], audio: &[Frames]) {
         let changes = self.mid.iter_mut().zip(&mut self.side);
-        for (([of_mid, of_side @ ..], (l, r)), (mid, side)) in self.states.iter_mut().zip(pairs).zip(changes) {
+        for (([of_mid, of_side @ ..], (l, r)), (mid, side)) in self.states.iter_mut().zip(pairs).zip(changes)
+        {
             let (m, s) = mid_side(&audio[*l], &audio[*r]);
             (*mid, *side) = (m, s);
             if let Some(coefs) = &design.mid {
@@ -233,7 +235,11 @@ struct Linear {
 }
 
 impl Linear {
-    #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: built before it runs")]
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        reason = "control side: built before it runs"
+    )]
     fn new(format: &Format, pairs: usize) -> Linear {
         let shape = shape(format.rate());
         Linear {

@@ -121,7 +121,8 @@ fn turn(degrees: f64) -> [f64; 2] {
 
 /// Gains of mid and side.
 fn gains(block: &Block<'_>, class: Class) -> Option<[Frames; 2]> {
-    let (width, power, balance) = (block.ramp(P::Width), block.ramp(P::ConstantPower), block.ramp(P::MidSide));
+    let (width, power, balance) =
+        (block.ramp(P::Width), block.ramp(P::ConstantPower), block.ramp(P::MidSide));
     if matches!((width, balance), (Ramp::Hold(100.0), Ramp::Hold(0.0))) {
         return None;
     }

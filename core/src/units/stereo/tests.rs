@@ -31,9 +31,11 @@ fn off(settings: &[(&str, f64)], want: impl Fn(f64, f64) -> (f64, f64)) -> f64 {
 fn width_is_exact() {
     for width in [0.0, 37.0, 142.0, 200.0] {
         let w = width / 100.0;
-        let plain = |m: f64| move |l: f64, r: f64| {
-            let (mid, side) = ((l + r) / 2.0 * m, (l - r) / 2.0 * w * m);
-            (mid + side, mid - side)
+        let plain = |m: f64| {
+            move |l: f64, r: f64| {
+                let (mid, side) = ((l + r) / 2.0 * m, (l - r) / 2.0 * w * m);
+                (mid + side, mid - side)
+            }
         };
         let a = off(&[("width", width)], plain(1.0));
         let b = off(&[("width", width), ("constant_power", 1.0)], plain((2.0 / (1.0 + w * w)).sqrt()));
@@ -72,12 +74,17 @@ fn rotation_is_exact() {
     assert!(worst < 4e-16, "{worst}");
     let x = noise(2, 640);
     let y = run(&[("rotation", 90.0)], &x);
-    assert!(y[1] == x[0] && y[0].iter().zip(&x[1]).all(|(y, x)| *y == -x), "a quarter turn exchanges the channels");
+    assert!(
+        y[1] == x[0] && y[0].iter().zip(&x[1]).all(|(y, x)| *y == -x),
+        "a quarter turn exchanges the channels"
+    );
 }
 
 #[test]
 fn balance_and_mid_side_are_exact() {
-    for (balance, l, r) in [(-100.0, 1.0, 0.0), (-50.0, 1.0, 0.5), (0.0, 1.0, 1.0), (25.0, 0.75, 1.0), (100.0, 0.0, 1.0)] {
+    for (balance, l, r) in
+        [(-100.0, 1.0, 0.0), (-50.0, 1.0, 0.5), (0.0, 1.0, 1.0), (25.0, 0.75, 1.0), (100.0, 0.0, 1.0)]
+    {
         assert_eq!(off(&[("balance", balance)], |x, y| (x * l, y * r)), 0.0, "balance {balance}");
     }
     for level in [-24.0, -3.0, 6.0] {
@@ -94,7 +101,8 @@ fn balance_and_mid_side_are_exact() {
 /// Channels without a partner pass, as late as the pairs.
 #[test]
 fn what_has_no_partner_passes_aligned() {
-    let work = [("width", 30.0), ("rotation", 20.0), ("mono_slope", 3.0), ("mono_phase", 1.0), ("balance", 40.0)];
+    let work =
+        [("width", 30.0), ("rotation", 20.0), ("mono_slope", 3.0), ("mono_phase", 1.0), ("balance", 40.0)];
     let x = noise(6, 6400);
     let mut rig = Rig::new("stereo", RATE, "5.1", &work);
     let (late, y) = (rig.unit.latency(), rig.run(&x));
@@ -111,9 +119,9 @@ fn what_has_no_partner_passes_aligned() {
 /// Complex response at `hz`, (re, im), of an impulse's answer.
 fn response(h: &[f64], hz: f64, rate: u32) -> (f64, f64) {
     let w = 2.0 * std::f64::consts::PI * hz / f64::from(rate);
-    h.iter().enumerate().fold((0.0, 0.0), |(re, im), (n, v)| {
-        (re + v * (w * n as f64).cos(), im - v * (w * n as f64).sin())
-    })
+    h.iter()
+        .enumerate()
+        .fold((0.0, 0.0), |(re, im), (n, v)| (re + v * (w * n as f64).cos(), im - v * (w * n as f64).sin()))
 }
 
 fn level((re, im): (f64, f64)) -> f64 {
@@ -139,8 +147,7 @@ fn the_mono_maker_takes_the_side_and_leaves_the_mid() {
         for phase in [0.0, 1.0] {
             for (slope, down) in [(1.0, 12.0), (2.0, 24.0), (3.0, 24.0)] {
                 for hz in [20.0, 120.0, 500.0] {
-                    let settings =
-                        [("mono_slope", slope), ("mono_freq", hz), ("mono_phase", phase)];
+                    let settings = [("mono_slope", slope), ("mono_freq", hz), ("mono_phase", phase)];
                     let frames = (0.7 * f64::from(rate)) as usize / 64 * 64;
                     let [mid, side] = answers(&settings, rate, frames);
                     for f in [0.25, 0.5, 1.0, 2.0, 10.0].map(|k| k * hz) {
@@ -223,11 +230,18 @@ fn a_changed_mono_maker_sounds_as_one_built_so() {
     let x = noise(2, 64_000);
     for phase in [0.0, 1.0] {
         let settings = [("mono_slope", 1.0), ("mono_freq", 60.0), ("mono_phase", phase)];
-        let moves = [(0, "mono_slope", 3.0), (1000, "mono_freq", 300.0), (2000, "mono_freq", 200.0), (2000, "balance", 10.0)];
+        let moves = [
+            (0, "mono_slope", 3.0),
+            (1000, "mono_freq", 300.0),
+            (2000, "mono_freq", 200.0),
+            (2000, "balance", 10.0),
+        ];
         let y = Rig::new("stereo", RATE, "stereo", &settings).run_with(&x, None, &moves);
         let settings = [("mono_slope", 3.0), ("mono_freq", 200.0), ("mono_phase", phase), ("balance", 10.0)];
         let want = run(&settings, &x);
-        let rest = |y: &[f64], w: &[f64]| db(peak(&y[48_000..].iter().zip(&w[48_000..]).map(|(a, b)| a - b).collect::<Vec<_>>()));
+        let rest = |y: &[f64], w: &[f64]| {
+            db(peak(&y[48_000..].iter().zip(&w[48_000..]).map(|(a, b)| a - b).collect::<Vec<_>>()))
+        };
         let null = rest(&y[0], &want[0]).max(rest(&y[1], &want[1]));
         println!("phase {phase}: null {null:.1} dB");
         assert!(null < -250.0, "phase {phase}: {null} dB");
@@ -258,7 +272,10 @@ fn the_guard_holds_the_correlation_at_its_limit() {
             .fold(1.0, f64::min);
         let shown = rig.reductions[rig.reductions.len() - 1];
         println!("limit {limit}: {all:.4}, at least {least:.4} over 300 ms, side down by {shown:.1} dB");
-        assert!((limit..limit + 0.03).contains(&all) && least > limit - 0.03, "limit {limit}: {all}, {least}");
+        assert!(
+            (limit..limit + 0.03).contains(&all) && least > limit - 0.03,
+            "limit {limit}: {all}, {least}"
+        );
         assert!(shown > 1.0, "{shown} dB shown");
     }
 }
