@@ -65,6 +65,13 @@ const UNITS: &[(&str, &str)] = &[
     ),
     ("compressor, peak", "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6 }"),
     ("limiter", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1 }"),
+    ("stereo", "unit = \"stereo\"\nparams = { width = 130, mono_slope = \"lr4\", guard = true }"),
+    (
+        "stereo, linear phase",
+        "unit = \"stereo\"\nparams = { width = 130, mono_slope = \"lr4\", mono_phase = \"linear\" }",
+    ),
+    ("dither", "unit = \"dither\"\nparams = { bits = 16 }"),
+    ("dither, strong shaping", "unit = \"dither\"\nparams = { bits = 16, shape = \"strong\" }"),
     (
         "4 bands LR4",
         "split = \"bands\"\n[[slot.branch]]\nid=\"a\"\n[[slot.branch]]\nid=\"b\"\n[[slot.branch]]\nid=\"c\"\n[[slot.branch]]\nid=\"d\"",

@@ -46,7 +46,7 @@ pub struct Args {
     snapshot: Option<String>,
     #[command(flatten)]
     at: At,
-    /// Bits of the output: 16, 20, 24 (integer, TPDF dither), 32f or 64f (float)
+    /// Bits of the output: 16, 20, 24 (integer, TPDF dither unless the rack ends in a dither), 32f or 64f (float)
     #[arg(long, default_value = "32f", value_name = "BITS")]
     bits: BitDepth,
     /// Seconds to render beyond the end of the input (0 to 3600)
@@ -88,7 +88,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let options = RenderOptions {
         bits: args.bits,
         tail: args.tail,
-        write: WriteOptions { dither: !args.no_dither, ..WriteOptions::default() },
+        write: WriteOptions {
+            dither: !args.no_dither && is_to_dither(&plan, args.bits),
+            ..WriteOptions::default()
+        },
     };
     let progress = Progress::default();
     for signal in [SIGINT, SIGTERM] {
@@ -121,6 +124,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("{seconds:.1} s of audio in {took:.1} s, {:.0} x real time", seconds / took.max(1e-9));
     }
     worst.map_or(Ok(()), |exit| Err(Failure::quiet(exit)))
+}
+
+/// False if the rack's last slot has made integers that the file can hold as they are: dither comes once.
+fn is_to_dither(plan: &RackPlan, bits: BitDepth) -> bool {
+    !plan.integer_bits().is_some_and(|rack| bits.integer_bits().is_some_and(|file| rack <= file))
 }
 
 /// What an error means for the exit code: a wrong output is the caller's, a wrong input the file's.

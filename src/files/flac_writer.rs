@@ -59,7 +59,7 @@ impl FlacSink {
             out: BufWriter::with_capacity(1 << 18, file),
             spec: *spec,
             bits,
-            quantiser: Quantiser::new(bits, spec.channels, options.dither, options.seed),
+            quantiser: Quantiser::new(bits, spec, options),
             config,
             info: StreamInfo::new(rate, spec.channels, bits as usize).map_err(other)?,
             digest: Context::new(bits as usize, spec.channels),
@@ -167,6 +167,7 @@ impl Sink for FlacSink {
     fn write(&mut self, planar: &[&[f64]]) -> io::Result<()> {
         let frames = planar.first().map_or(0, |plane| plane.len());
         for frame in 0..frames {
+            self.quantiser.begin(planar, frame);
             for (channel, plane) in planar.iter().enumerate() {
                 self.pending.push(self.quantiser.quantise(channel, plane[frame]));
             }

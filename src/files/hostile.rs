@@ -2,7 +2,8 @@
 //! Damaged files: whatever the bytes, opening and reading returns, and never panics.
 use std::path::Path;
 
-use super::quantise::Xoshiro256;
+use lathe_core::dsp::random::Xoshiro256;
+
 use super::{AudioWriter, BitDepth, WriteOptions, WriteSpec, open};
 
 const MUTATIONS: u64 = 3000;
@@ -42,7 +43,7 @@ fn swallow(path: &Path) {
 /// Some bytes replaced, mostly in the header; now and then a part cut out or repeated.
 fn mutate(original: &[u8], generator: &mut Xoshiro256) -> Vec<u8> {
     let mut bytes = original.to_vec();
-    let mut pick = |bound: usize| (generator.next() % bound.max(1) as u64) as usize;
+    let mut pick = |bound: usize| (generator.bits() % bound.max(1) as u64) as usize;
     for _ in 0..=pick(6) {
         let reach = if pick(4) == 0 { bytes.len() } else { bytes.len().min(96) };
         let at = pick(reach);

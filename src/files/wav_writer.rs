@@ -36,8 +36,7 @@ impl WavSink {
         options: WriteOptions,
         riff_limit: u64,
     ) -> io::Result<Self> {
-        let WriteOptions { dither, seed } = options;
-        let quantiser = |bits| Quantiser::new(bits, spec.channels, dither, seed);
+        let quantiser = |bits| Quantiser::new(bits, spec, options);
         let mut sink = WavSink {
             out: BufWriter::with_capacity(1 << 18, file),
             spec: *spec,
@@ -129,6 +128,9 @@ impl WavSink {
     fn encode(&mut self, planar: &[&[f64]], from: usize, to: usize) {
         self.bytes.clear();
         for frame in from..to {
+            if let Some(quantiser) = &mut self.quantiser {
+                quantiser.begin(planar, frame);
+            }
             for (channel, plane) in planar.iter().enumerate() {
                 let sample = plane[frame];
                 let Some(quantiser) = &mut self.quantiser else {

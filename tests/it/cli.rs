@@ -247,6 +247,40 @@ fn every_depth_holds_the_signal_within_its_dither() {
     }
 }
 
+const DITHERS: &str = "format = 1\n[rack]\nlayout = \"stereo\"\n[[slot]]\nid = \"lim\"\nunit = \"limiter\"\n\
+    [[slot]]\nid = \"d\"\nunit = \"dither\"\n";
+
+/// What the rack has made integers of is written as it is, if it fits; dither comes once.
+#[test]
+fn a_rack_that_dithers_is_not_dithered_again() {
+    let desk = Desk::new();
+    desk.write("in.wav", 48_000, BitDepth::F32, &noise(2, 20_000, 0.5));
+    for (rack, file, once) in [(16, 16, true), (16, 24, true), (24, 16, false)] {
+        let text = format!("{DITHERS}params = {{ bits = {rack}, shape = \"light\" }}\n");
+        std::fs::write(desk.path("d.toml"), text).unwrap();
+        desk.lathe("render --bits 64f --rack d.toml in.wav whole.wav").exits(0);
+        desk.lathe(&format!("render --bits {file} --rack d.toml in.wav out.wav")).exits(0);
+        let (whole, out) = (desk.read("whole.wav").1, desk.read("out.wav").1);
+        let step = (1.0 - f64::from(rack)).exp2();
+        assert!(whole.iter().flatten().all(|v| (v / step).fract() == 0.0), "{rack} bits of the rack");
+        assert_eq!(whole == out, once, "{rack} bits of the rack, {file} of the file");
+    }
+}
+
+#[test]
+fn check_warns_of_what_follows_a_limiter_and_refuses_what_follows_a_dither() {
+    let desk = Desk::new();
+    let gain = "[[slot]]\nid = \"vol\"\nunit = \"gain\"\n";
+    let (limiter, _) = DITHERS.split_once("[[slot]]\nid = \"d\"").unwrap();
+    std::fs::write(desk.path("r.toml"), format!("{limiter}{gain}")).unwrap();
+    let said = desk.lathe("check r.toml").exits(0);
+    assert!(said.err.contains("warning: slot \"vol\" comes after \"lim\""), "{}", said.err);
+    assert_eq!(desk.lathe("check --json r.toml").exits(0).json()["warnings"].as_array().unwrap().len(), 1);
+    std::fs::write(desk.path("r.toml"), format!("{DITHERS}{gain}")).unwrap();
+    let said = desk.lathe("check r.toml").exits(1);
+    assert!(said.err.contains("error: slot \"d\" makes the final integers"), "{}", said.err);
+}
+
 #[test]
 fn without_dither_integers_pass_untouched_and_clips_are_told() {
     let desk = Desk::new();

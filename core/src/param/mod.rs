@@ -22,6 +22,8 @@ pub enum Unit {
     Percent,
     /// Compression ratio, shown as `n:1`.
     Ratio,
+    /// Of angle.
+    Degree,
 }
 
 impl Unit {
@@ -34,6 +36,7 @@ impl Unit {
             Unit::Millisecond => "ms",
             Unit::Percent => "%",
             Unit::Ratio => ":1",
+            Unit::Degree => "deg",
         }
     }
 }

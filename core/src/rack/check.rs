@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::check_order;
 use super::check_slots::{Checker, claim_slots};
 use super::diagnostic::{Sink, list, quoted, short};
 use super::layout::{At, Channels, RackLayout};
@@ -44,6 +45,7 @@ pub(super) fn check(rack: &RackLayout, catalog: &Catalog, sink: &mut Sink) -> Ra
     }
     let ports = rack.sidechains.iter().filter_map(|p| Some(p.name.as_ref()?.value.as_str())).collect();
     plan.slots = Checker::new(catalog, sink, taken, ports).slots(&rack.slots, &layout);
+    check_order::check(rack, &plan, catalog, sink);
     if rack.slots.is_empty() && !sink.has_errors() {
         sink.warning(0..0, "the rack has no slots: it passes the audio unchanged");
     }

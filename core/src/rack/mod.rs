@@ -5,6 +5,7 @@
 
 pub mod address;
 mod check;
+mod check_order;
 mod check_params;
 mod check_slots;
 pub mod diagnostic;
@@ -20,6 +21,8 @@ pub mod split;
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;
 

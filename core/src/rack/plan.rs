@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::split::SplitKind;
 use crate::param::{ParamTable, Values};
-use crate::units::{AnyKind, Layout};
+use crate::units::{AnyKind, Layout, Place};
 
 /// A checked rack: building it cannot fail for reasons the file's author could have been told.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +128,17 @@ impl RackPlan {
         let mut out = Vec::new();
         go(&self.slots, &mut out);
         out
+    }
+
+    /// Bits of the integers that the rack's output already is, as far as its last slot makes them: who writes
+    /// it with at least as many rounds exactly, and must not dither it again. `None`: it is no integers.
+    pub fn integer_bits(&self) -> Option<u32> {
+        let slot = self.slots.last().filter(|_| !self.bypass)?;
+        let Content::Unit { kind, .. } = &slot.content else { return None };
+        let value = |symbol| slot.table.find(symbol).map(|p| slot.values.get(p));
+        let whole = value("bypass") == Some(0.0) && value("mix") == Some(100.0);
+        let bits = value("bits").filter(|_| kind.place() == Place::Last && whole)?;
+        Some(bits as u32)
     }
 
     /// The slot with this id, wherever it stands.

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::marker::PhantomData;
 
-use super::{Block, Format, Kind, Notes, Readings, Refusal, SlotParam, Unit, UnitSpec};
+use super::{Block, Format, Kind, Notes, Place, Readings, Refusal, SlotParam, Unit, UnitSpec};
 use crate::param::{ParamSpec, ParamTable, Values};
 
 /// A [`Kind`] as the catalog lists it. Control side.
@@ -14,6 +14,8 @@ pub trait AnyKind: Sync {
     fn table(&self) -> ParamTable;
     /// What it lets one listen to; see [`Kind::listen`].
     fn listen(&self) -> Option<ParamSpec>;
+    /// Where in a rack it may stand.
+    fn place(&self) -> Place;
     /// A boxed `Option<Parts>` for [`AnyUnit::exchange`].
     fn design(
         &self,
@@ -76,6 +78,9 @@ impl<K: Kind> AnyKind for Erased<K> {
     }
     fn listen(&self) -> Option<ParamSpec> {
         K::listen()
+    }
+    fn place(&self) -> Place {
+        K::place()
     }
     fn design(
         &self,

@@ -12,7 +12,7 @@
 //! `min(input gain, minimum)`. A move of it while the limiter works then leaves the level at the
 //! ceiling; put before the lookahead, a rise would duck the audio by what it rises in that time.
 
-use super::{Block, Format, Kind, Notes, Ramp, Readings, Refusal, Unit, UnitSpec};
+use super::{Block, Format, Kind, Notes, Place, Ramp, Readings, Refusal, Unit, UnitSpec};
 use crate::dsp::box_cascade::BoxCascade;
 use crate::dsp::delay::DelayLine;
 use crate::dsp::math::{db_to_gain, exp2, gain_to_db, quantum};
@@ -161,6 +161,10 @@ impl Kind for Limiter {
         };
         unit.keep = unit.pole(unit.release_ms);
         Ok(unit)
+    }
+
+    fn place() -> Place {
+        Place::Ceiling
     }
 
     fn time_constant(_: &Format, values: &Values) -> f64 {

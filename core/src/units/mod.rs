@@ -9,12 +9,14 @@
 mod block;
 mod channels;
 pub mod compressor;
+pub mod dither;
 pub mod equalizer;
 mod erased;
 pub mod gain;
 pub mod limiter;
 #[cfg(test)]
 mod rig;
+pub mod stereo;
 
 pub use block::{Block, Glides, Listen, Ramp};
 pub use channels::{Format, Layout, NAMED, Role};
@@ -29,6 +31,8 @@ pub static CATALOG: &[&dyn AnyKind] = &[
     &Erased::<equalizer::Equalizer>::NEW,
     &Erased::<compressor::Compressor>::NEW,
     &Erased::<limiter::Limiter>::NEW,
+    &Erased::<stereo::Stereo>::NEW,
+    &Erased::<dither::Dither>::NEW,
 ];
 
 /// The kind with this symbol.
@@ -74,6 +78,16 @@ crate::params! {
     }
 }
 
+/// Where in a rack a unit may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Anywhere,
+    /// It holds a ceiling, which what comes after it may exceed.
+    Ceiling,
+    /// It makes the final integers: the last slot of the main path, and only once.
+    Last,
+}
+
 /// Control half: pure in (format, values). No history, no clock. May allocate and refuse.
 pub trait Kind: 'static {
     const SPEC: UnitSpec;
@@ -103,6 +117,11 @@ pub trait Kind: 'static {
     /// The longest time constant in seconds: how fast the unit forgets how it was started.
     fn time_constant(_format: &Format, _values: &Values) -> f64 {
         0.0
+    }
+
+    /// Where in a rack the unit may stand.
+    fn place() -> Place {
+        Place::Anywhere
     }
 
     /// True if a design may take longer than the few milliseconds that a change may wait for it.

@@ -135,6 +135,12 @@ fn surround_runs_channel_by_channel_and_linked() {
         let alike: Vec<Vec<f64>> = vec![mono[0].clone(); 6];
         let all = Rig::new(&rack("5.1", vec![working(*kind)]), RATE).run(&alike);
         for (c, y) in all.iter().enumerate() {
+            if name == "dither" {
+                // Every channel has noise of its own: both are at most 1.5 LSB of 24 bits off.
+                let null = null_db(y, &alone);
+                assert!(null < -128.9 && (c == 0) == (*y == alone), "{name}, channel {c}: null {null:.1} dB");
+                continue;
+            }
             assert!(*y == alone, "{name}, channel {c}: null {:.1} dB", null_db(y, &alone));
         }
         if !["compressor", "limiter"].contains(&name) {

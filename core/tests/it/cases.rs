@@ -29,6 +29,8 @@ pub fn working(kind: &'static dyn AnyKind) -> SlotPlan {
             .with("band2/q", 2.0),
         "compressor" => slot.with("threshold", -20.0).with("ratio", 4.0).with("knee", 6.0),
         "limiter" => slot.with("gain", 6.0).with("ceiling", -3.0),
+        "stereo" => slot.with("width", 160.0).with("mono_slope", 1.0).with("mono_freq", 200.0),
+        "dither" => slot.with("bits", 24.0),
         other => panic!("{other}: say here with which settings it works"),
     }
 }
@@ -43,6 +45,19 @@ pub fn moving_equalizer() -> SlotPlan {
         .with("band2/freq", 6000.0)
         .with("band2/range", 4.0)
         .with("band2/detector", 1.0)
+}
+
+/// A stereo unit of which everything works.
+pub fn turned_stereo() -> SlotPlan {
+    SlotPlan::unit("u", find("stereo").unwrap())
+        .with("rotation", 20.0)
+        .with("balance", -30.0)
+        .with("mid_side", 3.0)
+        .with("width", 70.0)
+        .with("constant_power", 1.0)
+        .with("mono_slope", 3.0)
+        .with("guard", 1.0)
+        .with("guard_min", 0.3)
 }
 
 fn branches(ids: &[&str]) -> Vec<BranchPlan> {
@@ -67,7 +82,7 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
-    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer()]).chain(splits()).collect()
+    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer(), turned_stereo()]).chain(splits()).collect()
 }
 
 /// What to call a slot in a message.
@@ -75,8 +90,13 @@ pub fn name(slot: &SlotPlan) -> String {
     use lathe_core::rack::plan::Content;
     match &slot.content {
         Content::Unit { kind, .. } => {
-            let moves = slot.table.find("band1/range").is_some_and(|p| slot.values.get(p) != 0.0);
-            format!("{}{}", if moves { "moving " } else { "" }, kind.spec().symbol)
+            let has = |symbol| slot.table.find(symbol).is_some_and(|p| slot.values.get(p) != 0.0);
+            let how = match () {
+                () if has("band1/range") => "moving ",
+                () if has("guard") => "turned ",
+                () => "",
+            };
+            format!("{how}{}", kind.spec().symbol)
         }
         Content::Split { kind, .. } => kind.symbol().to_string(),
     }

@@ -204,6 +204,14 @@ fn exchanges(unit: &str) -> &'static [(&'static str, f64, f64)] {
             ("band1/gain", -24.0, 24.0),
         ],
         "gain" => &[("balance", -50.0, 80.0)],
+        "stereo" => &[
+            ("mono_freq", 200.0, 90.0),
+            ("mono_freq", 500.0, 30.0),
+            ("mono_freq", 20.0, 400.0),
+            ("mono_slope", 0.0, 1.0),
+            ("mono_slope", 1.0, 2.0),
+            ("mono_slope", 3.0, 0.0),
+        ],
         _ => &[],
     }
 }

@@ -84,10 +84,17 @@ fn any_partition_gives_the_same_bits() {
     }
 }
 
-/// The largest block a rack works in: kernels of an equalizer have blocks of 4096 frames.
+/// The largest block a rack works in: kernels of an equalizer have blocks of 4096 frames, those of a mono maker 512.
 fn block(plan: &RackPlan) -> usize {
-    let kernels = |s: &&SlotPlan| s.table.find("phase").is_some_and(|p| s.values.get(p) != 0.0);
-    if plan.walk().iter().any(kernels) { 4096 } else { QUANTUM }
+    let kernels = |symbol: &str| {
+        let on = |s: &&SlotPlan| s.table.find(symbol).is_some_and(|p| s.values.get(p) != 0.0);
+        plan.walk().iter().any(on)
+    };
+    match () {
+        () if kernels("phase") => 4096,
+        () if kernels("mono_phase") => 512,
+        () => QUANTUM,
+    }
 }
 
 #[test]
@@ -128,7 +135,9 @@ fn neutral_units_and_splits_null_against_a_delay() {
             let y = rig.run(&x);
             for (y, x) in y.iter().zip(&x) {
                 let null = null_db(&y[latency..], x);
-                assert!(null <= -280.0, "{name} in {layout}: {null:.1} dB against a delay of {latency}");
+                // A dither is never neutral: its error is at most 1.5 LSB of 24 bits.
+                let allowed = if name == "dither" { -134.9 } else { -280.0 };
+                assert!(null <= allowed, "{name} in {layout}: {null:.1} dB against a delay of {latency}");
             }
         }
     }

@@ -6,6 +6,7 @@ mod auto_gain;
 mod cases;
 mod clicks;
 mod drags;
+mod dither;
 mod fades;
 mod invariance;
 mod monitor;
