@@ -25,8 +25,7 @@ fn compare(rate: u32, name: &str, map: &[Channel], kind: Kind, seconds: u32) {
     // Where the crate's 100 ms and our steps end with a quantum.
     let common = if rate.is_multiple_of(640) { rate as usize / 10 } else { rate as usize / 10 * 32 };
     for q in 0..(seconds * rate) as usize / QUANTUM {
-        let audio: Vec<Frames> =
-            sources.iter_mut().map(|p| std::array::from_fn(|_| p.next())).collect();
+        let audio: Vec<Frames> = sources.iter_mut().map(|p| std::array::from_fn(|_| p.next())).collect();
         ours.process(&audio);
         let planes: Vec<&[f64]> = audio.iter().map(|a| &a[..]).collect();
         theirs.add_frames_planar_f64(&planes).unwrap();
