@@ -52,6 +52,8 @@ fn one_programme_at_all_rates() {
         let l = f.loudness;
         let (i, lra) = (l.integrated.unwrap(), l.loudness_range.unwrap());
         println!("{rate} Hz: I {i:.4}, range {lra:.4}, true peak {:.4}", f.true_peak);
-        assert!((i - base.0).abs() < 0.01 && (lra - base.1).abs() < 0.02 && (f.true_peak - base.2).abs() < 0.02);
+        assert!(
+            (i - base.0).abs() < 0.01 && (lra - base.1).abs() < 0.02 && (f.true_peak - base.2).abs() < 0.02
+        );
     }
 }
