@@ -13,14 +13,41 @@
 //! | [`true_peak`] | true and sample peaks |
 //! | [`levels`] | RMS, DC, correlation, balance |
 //! | [`meter`] | all of these for one tap, and its readers |
+//! | [`windows`] | windows of Fourier transforms, and where between bins a sine lies |
+//! | [`spectrum_settings`] | signals to look at, and settings refused in a sentence |
+//! | [`spectrum_frames`] | overlapping windows, their powers, averages and holds |
+//! | [`spectrum`] | the FFT analyser: bins, density, lines |
+//! | [`spectrum_multi`] | one or three resolutions on an even grid of octaves |
+//! | [`octaves`] | bands of 1/1 to 1/48 octave from transforms |
+//! | [`octaves_meter`] | octaves and thirds through class 1 filters, with time weighting |
+//! | [`long_term`] | the gated average spectrum of a programme and its percentiles |
+//! | [`spectrogram`] | rows of bytes over time |
+//! | [`transfer`] | magnitude, phase and coherence between two signals |
+//! | [`scope`] | points for a goniometer, with every peak |
+//! | [`stereo_field`] | correlation, balance and mono compatibility, as a whole and by band |
 
 pub mod histogram;
 pub mod levels;
+pub mod long_term;
 pub mod loudness;
 pub mod meter;
+pub mod octaves;
+mod octaves_filter;
+pub mod octaves_meter;
 pub mod records;
+pub mod scope;
+pub mod spectrogram;
+pub mod spectrum;
+pub mod spectrum_frames;
+mod spectrum_halver;
+mod spectrum_levels;
+pub mod spectrum_multi;
+pub mod spectrum_settings;
+pub mod stereo_field;
+pub mod transfer;
 pub mod true_peak;
 pub mod window;
+pub mod windows;
 
 pub use loudness::{LoudnessMeter, LoudnessReadings};
 pub use meter::{ChannelReadings, Reader, TapMeter, TapReadings};

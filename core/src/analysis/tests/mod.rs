@@ -4,11 +4,16 @@
 //! The EBU's tables are quoted from secondary sources. Besides the standard's tolerance, each case is held
 //! to ±0.02 LU of what its segments amount to exactly.
 
+mod field;
 mod kweight;
+mod long_term;
 mod meter;
+mod octaves;
 mod oracle;
 mod signals;
+mod spectrum;
 mod speed;
 mod tech3341;
 mod tech3342;
+mod transfer;
 mod true_peak;
