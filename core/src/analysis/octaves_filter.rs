@@ -305,3 +305,26 @@ impl Stage {
         Stage { halvers, inputs, groups: seats.chunks(LANES).map(group).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_of_register_gives_the_same_bits() {
+        let results: Vec<Vec<Lanes>> = Width::all()
+            .map(|w| {
+                let mut bank = FilterBank::new(44_100, 2, 3, 20.0, 20_000.0);
+                bank.width = w;
+                let mut all = Vec::new();
+                for q in 0..100u32 {
+                    let x: Frames =
+                        std::array::from_fn(|i| f64::from((64 * q + i as u32) * 7919 % 1009) / 504.5 - 1.0);
+                    bank.process(&[x, x.map(|v| 0.5 * v)], |_, audio| all.extend_from_slice(audio));
+                }
+                all
+            })
+            .collect();
+        assert!(results.iter().all(|r| *r == results[0]), "{} widths", results.len());
+    }
+}
