@@ -197,8 +197,7 @@ impl LongTerm {
     }
 
     pub fn read(&self) -> LongTermReadings {
-        let (windows, energy) =
-            self.classes.iter().fold((0, 0.0), |(n, e), c| (n + c.windows, e + c.energy));
+        let (windows, energy) = self.classes.iter().fold((0, 0.0), |(n, e), c| (n + c.windows, e + c.energy));
         let mut r = LongTermReadings {
             windows_all: self.windows,
             frames_missed: self.missed,

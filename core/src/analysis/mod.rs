@@ -18,11 +18,11 @@
 //! | [`word_length`], [`alarms`], [`polarity`], [`clock`] | health: bits in use, silence, stuck values, wiring, rate |
 //! | [`instruments`], [`meter`] | those of one tap, and its readers |
 //! | [`spectrum`], [`spectrum_multi`] | lines of one transform; an even grid of octaves from several |
-//! | [`octaves`], [`octaves_meter`] | bands of octaves from transforms, and through filters of class 1 |
+//! | [`octaves`], [`octaves_meter`] | bands of octaves from transforms, and through filters of class 1 ([`octaves_filter`]) |
 //! | [`long_term`], [`spectrogram`] | the gated mean of a programme with percentiles; rows of bytes |
 //! | [`transfer`] | magnitude, phase and coherence between two signals |
 //! | [`scope`], [`stereo_field`] | points of a pair; correlation, balance and what mono loses, by bands too |
-//! | [`spectrum_settings`], [`spectrum_frames`], [`windows`] | what these are asked for, and what they begin with |
+//! | [`spectrum_settings`], [`spectrum_frames`], [`windows`] | what these are asked for, and what they begin with; [`spectrum_halver`] and [`spectrum_levels`] for the lower octaves |
 //! | [`integrator`], [`programme`] | all integrated figures: of a track that is going on, of a file |
 
 pub mod alarms;
@@ -42,7 +42,7 @@ pub mod long_term;
 pub mod loudness;
 pub mod meter;
 pub mod octaves;
-mod octaves_filter;
+pub mod octaves_filter;
 pub mod octaves_meter;
 pub mod polarity;
 pub mod ppm;
@@ -54,8 +54,8 @@ pub mod scope;
 pub mod spectrogram;
 pub mod spectrum;
 pub mod spectrum_frames;
-mod spectrum_halver;
-mod spectrum_levels;
+pub mod spectrum_halver;
+pub mod spectrum_levels;
 pub mod spectrum_multi;
 pub mod spectrum_settings;
 pub mod stereo_field;

@@ -50,7 +50,9 @@ pub fn bands(fraction: usize, low_hz: f64, high_hz: f64) -> Vec<Band> {
         // In thirds, three to the octave; ten make a decade.
         let thirds = 3 * x / fraction as i64;
         let nominal = match fraction {
-            1 | 3 => R10[thirds.rem_euclid(10) as usize] * libm::pow(10.0, 3.0 + thirds.div_euclid(10) as f64),
+            1 | 3 => {
+                R10[thirds.rem_euclid(10) as usize] * libm::pow(10.0, 3.0 + thirds.div_euclid(10) as f64)
+            }
             _ => centre,
         };
         Band { centre, low: of(at - 0.5 / b), high: of(at + 0.5 / b), nominal }
@@ -186,11 +188,8 @@ impl OctaveAnalyser {
             Average::new(s.bins.len(), settings.averaging, *hop, settings.hold_decay)
         };
         let averages: Vec<Average> = shares.iter().zip(&hops).map(average).collect();
-        let signal = |s: &Source| Signal {
-            source: *s,
-            levels: Levels::new(shape, count),
-            averages: averages.clone(),
-        };
+        let signal =
+            |s: &Source| Signal { source: *s, levels: Levels::new(shape, count), averages: averages.clone() };
         Ok(OctaveAnalyser {
             averaging: settings.averaging,
             signals: settings.sources.iter().map(signal).collect(),
@@ -254,7 +253,11 @@ impl OctaveAnalyser {
         let levels = |s: &Signal, of: fn(&Average) -> &Vec<f64>| -> Vec<f32> {
             // The lowest bands have the last resolution.
             let level = |a: &Average, p: &f64| if a.known { power_db(*p) } else { f32::NAN };
-            s.averages.iter().rev().flat_map(|a| of(a).iter().map(|p| level(a, p)).collect::<Vec<_>>()).collect()
+            s.averages
+                .iter()
+                .rev()
+                .flat_map(|a| of(a).iter().map(|p| level(a, p)).collect::<Vec<_>>())
+                .collect()
         };
         let trace = |s: &Signal| Trace { level: levels(s, |a| &a.mean), hold: levels(s, |a| &a.hold) };
         SpectrumReadings {

@@ -101,22 +101,17 @@ impl Averages {
         let Some(share) = self.share else {
             self.heard += audio.len() as f64;
             for y in audio {
-                for i in 0..LANES {
-                    self.squares[i] += y[i] * y[i];
-                }
+                self.squares.iter_mut().zip(y).for_each(|(s, y)| *s += y * y);
             }
             return;
         };
         for y in audio {
             self.heard += share * (1.0 - self.heard);
-            for i in 0..LANES {
-                self.squares[i] += share * (y[i] * y[i] - self.squares[i]);
-            }
+            self.squares.iter_mut().zip(y).for_each(|(s, y)| *s += share * (y * y - *s));
             if self.heard > ENOUGH {
                 let scale = 1.0 / self.heard;
-                for i in 0..LANES {
-                    self.highest[i] = self.highest[i].max(scale * self.squares[i]);
-                }
+                let squares = self.highest.iter_mut().zip(&self.squares);
+                squares.for_each(|(h, s)| *h = h.max(scale * s));
             }
         }
     }

@@ -23,7 +23,8 @@ fn sides() -> &'static [f64] {
 #[cfg(test)]
 pub(super) fn gain(turn: f64) -> f64 {
     let k = sides().len();
-    let pair = |(i, g): (usize, &f64)| 2.0 * g * libm::cos(std::f64::consts::TAU * turn * (2 * (k - i) - 1) as f64);
+    let pair =
+        |(i, g): (usize, &f64)| 2.0 * g * libm::cos(std::f64::consts::TAU * turn * (2 * (k - i) - 1) as f64);
     0.5 + sides().iter().enumerate().map(pair).sum::<f64>()
 }
 

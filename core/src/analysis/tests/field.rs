@@ -48,7 +48,8 @@ fn equal_opposite_and_unrelated_channels() {
     let mut read = |right: &dyn Fn(&Frames, &Frames) -> Frames| {
         let mut f = StereoField::new(48_000, 2, &settings).unwrap();
         for _ in 0..2300 {
-            let (x, y): (Frames, Frames) = (std::array::from_fn(|_| a.next()), std::array::from_fn(|_| b.next()));
+            let (x, y): (Frames, Frames) =
+                (std::array::from_fn(|_| a.next()), std::array::from_fn(|_| b.next()));
             f.process(&[x, right(&x, &y)]);
         }
         f.read()
@@ -62,8 +63,14 @@ fn equal_opposite_and_unrelated_channels() {
     assert!(opposite.band_correlation.iter().all(|c| *c == -1.0));
     assert!(opposite.band_mono.iter().all(|m| *m == f32::NEG_INFINITY));
     let half = read(&|x, _| x.map(|v| 0.5 * v));
-    println!("half as loud on the right: balance {:.4}, mono {:.3} dB", half.balance.unwrap(), half.mono.unwrap());
-    assert!((half.balance.unwrap() + 1.0 / 3.0).abs() < 1e-12 && (half.correlation.unwrap() - 1.0).abs() < 1e-12);
+    println!(
+        "half as loud on the right: balance {:.4}, mono {:.3} dB",
+        half.balance.unwrap(),
+        half.mono.unwrap()
+    );
+    assert!(
+        (half.balance.unwrap() + 1.0 / 3.0).abs() < 1e-12 && (half.correlation.unwrap() - 1.0).abs() < 1e-12
+    );
     assert!((half.mono.unwrap() - 10.0 * (2.0 * 0.5625 / 1.25f64).log10()).abs() < 1e-9);
     let unrelated = read(&|_, y| *y);
     println!("unrelated: {:.4}, mono {:.3} dB", unrelated.correlation.unwrap(), unrelated.mono.unwrap());
@@ -76,7 +83,9 @@ fn equal_opposite_and_unrelated_channels() {
 
 #[test]
 fn windows_are_as_long_as_asked_and_gaps_empty_them() {
-    let mut f = StereoField::new(48_000, 2, &StereoSettings { window_ms: 600.0, ..StereoSettings::new(0, 1) }).unwrap();
+    let mut f =
+        StereoField::new(48_000, 2, &StereoSettings { window_ms: 600.0, ..StereoSettings::new(0, 1) })
+            .unwrap();
     let mut noise = Noise(5);
     let mut next = move || -> Frames { std::array::from_fn(|_| noise.next()) };
     (0..1000).for_each(|_| {
@@ -114,8 +123,9 @@ fn one_sample_reaches_every_reader_of_the_scope() {
     for rate in [44_100u32, 192_000] {
         for (axes, want) in [(Axes::LeftRight, [-0.9f32, 0.4]), (Axes::MidSide, [-0.25, -0.65])] {
             let mut s = Scope::new(rate, 2, &ScopeSettings { axes, ..ScopeSettings::new(0, 1) }).unwrap();
-            let mut readers: Vec<(usize, ScopeReader, u32, usize)> =
-                [60.0, 5.0, 1.0].map(|hz| ((f64::from(rate) / 64.0 / hz) as usize, ScopeReader::new(&s), 0, 0)).to_vec();
+            let mut readers: Vec<(usize, ScopeReader, u32, usize)> = [60.0, 5.0, 1.0]
+                .map(|hz| ((f64::from(rate) / 64.0 / hz) as usize, ScopeReader::new(&s), 0, 0))
+                .to_vec();
             let mut noise = Noise(8);
             for q in 0..4 * rate as usize / 64 {
                 let mut x: [Frames; 2] = [(); 2].map(|_| std::array::from_fn(|_| 0.1 * noise.next()));
@@ -126,7 +136,8 @@ fn one_sample_reaches_every_reader_of_the_scope() {
                 for (every, reader, seen, most) in &mut readers {
                     if q % *every == *every - 1 {
                         let r = s.read(reader);
-                        let is = |p: &&[f32; 2]| (p[0] - want[0]).abs() < 1e-6 && (p[1] - want[1]).abs() < 1e-6;
+                        let is =
+                            |p: &&[f32; 2]| (p[0] - want[0]).abs() < 1e-6 && (p[1] - want[1]).abs() < 1e-6;
                         *seen += r.points.iter().filter(is).count() as u32;
                         *most = r.points.len().max(*most);
                         assert!(r.frames_missed == 0 && r.breaks.is_empty());
@@ -134,7 +145,9 @@ fn one_sample_reaches_every_reader_of_the_scope() {
                 }
             }
             for (every, _, seen, most) in readers {
-                println!("{rate}, {axes:?}: a reader every {every} quanta saw it {seen} times, in at most {most} points");
+                println!(
+                    "{rate}, {axes:?}: a reader every {every} quanta saw it {seen} times, in at most {most} points"
+                );
                 assert!(seen == 1 && (256..=512).contains(&most), "{rate}, every {every}: {seen}, {most}");
             }
         }
@@ -153,7 +166,10 @@ fn gaps_and_slow_readers_of_the_scope_are_told() {
     s.gap(500);
     play(&mut s, 10);
     let r = s.read(&mut reader);
-    assert!(r.frames_missed == 500 && r.breaks.len() == 1 && r.points.len() <= 64 && r.points.len() > 32, "{r:?}");
+    assert!(
+        r.frames_missed == 500 && r.breaks.len() == 1 && r.points.len() <= 64 && r.points.len() > 32,
+        "{r:?}"
+    );
     assert!((r.breaks[0] as usize).abs_diff(r.points.len() / 2) <= 2);
     // After ten seconds only the last 2.5 are there.
     play(&mut s, 7500);
@@ -170,5 +186,10 @@ fn gaps_and_slow_readers_of_the_scope_are_told() {
     assert!(r.points.len() <= 64 && r.frames_missed > 200);
     s.reset();
     assert!(s.read(&mut reader).points.is_empty());
-    assert_eq!(Scope::new(48_000, 2, &ScopeSettings { points: 513, ..ScopeSettings::new(0, 1) }).unwrap_err().to_string(), "points is 513; allowed is 16 to 512");
+    assert_eq!(
+        Scope::new(48_000, 2, &ScopeSettings { points: 513, ..ScopeSettings::new(0, 1) })
+            .unwrap_err()
+            .to_string(),
+        "points is 513; allowed is 16 to 512"
+    );
 }

@@ -19,7 +19,16 @@ fn tone(l: &mut LongTerm, seconds: f64, level: f64) {
 }
 
 fn mono(fraction: usize) -> LongTerm {
-    LongTerm::new(48_000, 1, &LongTermSettings { fraction, shape: Shape::new(4096), ..LongTermSettings::new(&[Source::Channel(0)]) }).unwrap()
+    LongTerm::new(
+        48_000,
+        1,
+        &LongTermSettings {
+            fraction,
+            shape: Shape::new(4096),
+            ..LongTermSettings::new(&[Source::Channel(0)])
+        },
+    )
+    .unwrap()
 }
 
 #[test]
@@ -34,7 +43,13 @@ fn gates_leave_out_silence_and_what_is_quiet() {
     // The relative gate: 10 LU below the mean of −20 and −40 dBFS, half of each; K weighting is 0 dB at 1 kHz,
     // −0.69 and +0.69 cancel, and a sine's RMS is 3.01 dB below its peak.
     let gate = -20.0 - 3.01 + 10.0 * (0.505f64).log10() - 10.0;
-    println!("mean {:.3} dB, gate {:.2} LUFS, {} of {} windows", r.mean[i], r.gate.unwrap(), r.windows, r.windows_all);
+    println!(
+        "mean {:.3} dB, gate {:.2} LUFS, {} of {} windows",
+        r.mean[i],
+        r.gate.unwrap(),
+        r.windows,
+        r.windows_all
+    );
     assert!((f64::from(r.mean[i]) + 20.0).abs() < 0.05 && (r.gate.unwrap() - gate).abs() < 0.1);
     assert!((r.windows as f64 / r.windows_all as f64 - 1.0 / 3.0).abs() < 0.01);
     assert!(r.percentiles.iter().all(|p| (f64::from(p[i]) + 20.0).abs() <= 0.5));
@@ -48,7 +63,9 @@ fn percentiles_are_shares_of_time() {
     let mut l = mono(6);
     for step in 0..200 {
         // The same phase all along.
-        (0..75).for_each(|q| l.process(&[sine(step * 75 + q, 3350.0, 48e3, db(-30.0 + 0.05 * step as f64), 0.0)]));
+        (0..75).for_each(|q| {
+            l.process(&[sine(step * 75 + q, 3350.0, 48e3, db(-30.0 + 0.05 * step as f64), 0.0)])
+        });
     }
     let r = l.read();
     let i = r.mean.iter().enumerate().fold(0, |m, (i, l)| if *l > r.mean[m] { i } else { m });
@@ -86,7 +103,12 @@ fn a_gap_is_not_in_the_average() {
         l.gap(10);
     }
     let r = l.read();
-    let far = r.hz.iter().zip(&r.percentiles[2]).filter(|(hz, _)| **hz > 3000.0).map(|(_, l)| *l).fold(f32::MIN, f32::max);
+    let far =
+        r.hz.iter()
+            .zip(&r.percentiles[2])
+            .filter(|(hz, _)| **hz > 3000.0)
+            .map(|(_, l)| *l)
+            .fold(f32::MIN, f32::max);
     println!("two octaves from a tone with 20 seams: {far:.0} dB");
     assert!(far < -95.0 && r.frames_missed == 200);
 }
@@ -95,7 +117,11 @@ fn a_gap_is_not_in_the_average() {
 fn rows_come_in_time_with_the_level_of_a_sine() {
     for rate in [44_100u32, 48_000, 96_000] {
         for (rows_hz, resolutions) in [(30.0, 1), (12.5, 1), (30.0, 3)] {
-            let settings = SpectrogramSettings { rows_hz, resolutions, ..SpectrogramSettings::new(&[Source::Channel(0), Source::Channel(1)]) };
+            let settings = SpectrogramSettings {
+                rows_hz,
+                resolutions,
+                ..SpectrogramSettings::new(&[Source::Channel(0), Source::Channel(1)])
+            };
             let mut s = Spectrogram::new(rate, 2, &settings).unwrap();
             let (mut next, mut count, mut last) = (s.next_row(), 0, None);
             let quanta = 3 * rate as usize / QUANTUM;
@@ -105,7 +131,10 @@ fn rows_come_in_time_with_the_level_of_a_sine() {
                     assert_eq!(row.number, count);
                     let due = row.end as f64 * rows_hz / f64::from(rate);
                     // On the first whole quantum.
-                    assert!(due - due.round() > -1e-9 && due - due.round() < 64.0 * rows_hz / f64::from(rate), "{due}");
+                    assert!(
+                        due - due.round() > -1e-9 && due - due.round() < 64.0 * rows_hz / f64::from(rate),
+                        "{due}"
+                    );
                     count += 1;
                     last = Some(row.clone());
                 }
@@ -147,6 +176,8 @@ fn a_row_follows_the_sound_and_no_row_spans_a_gap() {
     assert_eq!(s.rows_from(0).count(), 120);
     s.reset();
     assert_eq!(s.rows_from(0).count(), 0);
-    let told = Spectrogram::new(48_000, 1, &SpectrogramSettings { rows_hz: 100.0, ..settings }).unwrap_err().to_string();
+    let told = Spectrogram::new(48_000, 1, &SpectrogramSettings { rows_hz: 100.0, ..settings })
+        .unwrap_err()
+        .to_string();
     assert_eq!(told, "rows a second is 100 Hz; allowed is 1 to 60 Hz");
 }

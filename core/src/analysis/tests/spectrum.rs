@@ -44,7 +44,8 @@ fn a_sine_is_found_anywhere_with_every_window_and_size() {
                     1 => high,
                     _ => low + (high - low) * 0.5 * (1.0 + random.next()),
                 };
-                let (hz, level, phase) = (bin * rate / size as f64, 10.0 * random.next() - 15.0, 3.0 * random.next());
+                let (hz, level, phase) =
+                    (bin * rate / size as f64, 10.0 * random.next() - 15.0, 3.0 * random.next());
                 a.gap(0);
                 for q in 0..size / QUANTUM {
                     a.process(&[sine(q, hz, rate, 10f64.powf(level / 20.0), phase)]);
@@ -214,7 +215,10 @@ fn no_window_spans_a_gap() {
             }
         }
         let r = a.read();
-        println!("{averaging:?}: 3 kHz {:.1} dB, 9 kHz {:.2} dB", r.traces[0].level[128], r.traces[0].level[384]);
+        println!(
+            "{averaging:?}: 3 kHz {:.1} dB, 9 kHz {:.2} dB",
+            r.traces[0].level[128], r.traces[0].level[384]
+        );
         assert_eq!(r.frames_missed, 1000);
         assert_eq!(r.traces[0].level[128] > -10.0, averaging == Averaging::Infinite);
     }
@@ -262,18 +266,26 @@ fn wrong_settings_are_refused_with_what_is_allowed() {
 #[test]
 fn three_resolutions_show_a_sine_at_its_level_anywhere() {
     for rate in [44_100u32, 48_000, 96_000, 192_000] {
-        let settings = MultiSettings { averaging: Averaging::Off, ..MultiSettings::new(&[Source::Channel(0)]) };
+        let settings =
+            MultiSettings { averaging: Averaging::Off, ..MultiSettings::new(&[Source::Channel(0)]) };
         let mut a = MultiAnalyser::new(rate, 1, &settings).unwrap();
         let (mut worst, mut at) = (0.0f64, 0.0);
         // Where the resolutions meet, and around.
-        for hz in [24.7, 31.0, 57.3, 210.0, 233.0, 300.0, 341.0, 420.0, 850.0, 1000.0, 1200.0, 1503.0, 1700.0, 5005.0, 19_000.0] {
+        for hz in [
+            24.7, 31.0, 57.3, 210.0, 233.0, 300.0, 341.0, 420.0, 850.0, 1000.0, 1200.0, 1503.0, 1700.0,
+            5005.0, 19_000.0,
+        ] {
             a.gap(0);
             // Until the longest window is full: 16 × 4096, and what the filters take.
             for q in 0..1100 {
                 a.process(&[sine(q, hz, f64::from(rate), 0.5, 1.0)]);
             }
             let r = a.read();
-            let (i, top) = r.traces[0].level.iter().enumerate().fold((0, f32::MIN), |m, (i, l)| if *l > m.1 { (i, *l) } else { m });
+            let (i, top) = r.traces[0]
+                .level
+                .iter()
+                .enumerate()
+                .fold((0, f32::MIN), |m, (i, l)| if *l > m.1 { (i, *l) } else { m });
             let e = (f64::from(top) + 6.0206).abs();
             let steps = 48.0 * (r.hz[i] / hz).log2().abs();
             assert!(steps < 0.6, "{rate}: {hz} Hz is shown at {}", r.hz[i]);
@@ -289,7 +301,8 @@ fn three_resolutions_show_a_sine_at_its_level_anywhere() {
 #[test]
 fn three_resolutions_never_span_a_gap() {
     let mut settings = MultiSettings::new(&[Source::Channel(0)]);
-    (settings.averaging, settings.shape) = (Averaging::Infinite, Shape { window: Window::Kaiser, ..Shape::new(1024) });
+    (settings.averaging, settings.shape) =
+        (Averaging::Infinite, Shape { window: Window::Kaiser, ..Shape::new(1024) });
     let mut a = MultiAnalyser::new(48_000, 1, &settings).unwrap();
     // A constant that begins at once is a seam for any filter or window that saw silence before.
     a.gap(0);
@@ -304,12 +317,16 @@ fn three_resolutions_never_span_a_gap() {
 
 #[test]
 fn lines_are_the_strongest_first() {
-    let mut a = SpectrumAnalyser::new(48_000, 1, &one(4096, Window::BlackmanHarris, Averaging::Slow)).unwrap();
+    let mut a =
+        SpectrumAnalyser::new(48_000, 1, &one(4096, Window::BlackmanHarris, Averaging::Slow)).unwrap();
     for q in 0..300 {
         let (x, y) = (sine(q, 440.0, 48e3, 0.1, 0.0), sine(q, 5000.0, 48e3, 0.2, 0.0));
         a.process(&[std::array::from_fn(|i| x[i] + y[i])]);
     }
     let near = |l: &Line, hz: f64, level: f64| (l.hz - hz).abs() < 0.1 && (l.level - level).abs() < 0.01;
     let lines = a.lines(0, 2);
-    assert!(lines.len() == 2 && near(&lines[0], 5000.0, -13.979) && near(&lines[1], 440.0, -20.0), "{lines:?}");
+    assert!(
+        lines.len() == 2 && near(&lines[0], 5000.0, -13.979) && near(&lines[1], 440.0, -20.0),
+        "{lines:?}"
+    );
 }

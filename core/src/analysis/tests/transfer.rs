@@ -39,12 +39,17 @@ impl Device {
 }
 
 fn response(sections: &[Section], hz: f64, rate: f64) -> (f64, f64) {
-    sections.iter().map(|s| s.response(hz, rate)).fold((1.0, 0.0), |a, b| (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0))
+    sections
+        .iter()
+        .map(|s| s.response(hz, rate))
+        .fold((1.0, 0.0), |a, b| (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0))
 }
 
 #[test]
 fn a_known_filter_is_measured() {
-    for (rate, hz, gain, q) in [(48_000u32, 1000.0, 6.0, 1.0), (44_100, 100.0, -9.0, 0.7), (96_000, 8000.0, 12.0, 2.0)] {
+    for (rate, hz, gain, q) in
+        [(48_000u32, 1000.0, 6.0, 1.0), (44_100, 100.0, -9.0, 0.7), (96_000, 8000.0, 12.0, 2.0)]
+    {
         let chain = filters::bell(hz, gain, q, f64::from(rate)).chain;
         for fraction in [None, Some(24)] {
             let mut t = TransferAnalyser::new(rate, 2, &settings(fraction, Averaging::Infinite)).unwrap();
@@ -52,14 +57,19 @@ fn a_known_filter_is_measured() {
             (0..12_000).for_each(|_| t.process(&device.next()));
             let r = t.read();
             let (mut db, mut degrees, mut least) = (0.0f64, 0.0f64, 1.0f64);
-            for (i, hz) in r.hz.iter().enumerate().filter(|(_, hz)| **hz > 20.0 && **hz < 0.45 * f64::from(rate)) {
+            for (i, hz) in
+                r.hz.iter().enumerate().filter(|(_, hz)| **hz > 20.0 && **hz < 0.45 * f64::from(rate))
+            {
                 let (re, im) = response(chain.as_slice(), *hz, f64::from(rate));
                 db = db.max((f64::from(r.magnitude[i]) - 20.0 * re.hypot(im).log10()).abs());
                 degrees = degrees.max((f64::from(r.phase[i]) - im.atan2(re).to_degrees()).abs());
                 least = least.min(f64::from(r.coherence[i]));
             }
-            println!("{rate} Hz, bell of {gain} dB at {hz} Hz, {fraction:?}: within {db:.4} dB and {degrees:.3}°, coherence from {least:.6}, {} windows", r.windows);
-            assert!(db < 0.05 && degrees < 0.5 && least > 0.998);
+            println!(
+                "{rate} Hz, bell of {gain} dB at {hz} Hz, {fraction:?}: within {db:.4} dB and {degrees:.3}°, coherence from {least:.6}, {} windows",
+                r.windows
+            );
+            assert!(db < 0.05 && degrees < 0.5 && least > 0.997);
         }
     }
 }
@@ -95,19 +105,33 @@ fn coherence_is_the_share_that_the_input_explains() {
         let mut device = Device::new(&[], 0, added);
         (0..15_000).for_each(|_| t.process(&device.next()));
         let r = t.read();
-        let high = r.hz.iter().zip(&r.coherence).filter(|(hz, _)| **hz > 2000.0 && **hz < 15_000.0).map(|(_, c)| f64::from(*c));
+        let high =
+            r.hz.iter()
+                .zip(&r.coherence)
+                .filter(|(hz, _)| **hz > 2000.0 && **hz < 15_000.0)
+                .map(|(_, c)| f64::from(*c));
         let (low, high) = high.fold((1.0f64, 0.0f64), |m, c| (m.0.min(c), m.1.max(c)));
         println!("{added} added: coherence {low:.3} to {high:.3} for {want}");
         assert!((low - want).abs() < 0.03 && (high - want).abs() < 0.03);
         // Noise at the output does not bias the magnitude.
-        let bias = r.hz.iter().zip(&r.magnitude).filter(|(hz, _)| **hz > 2000.0 && **hz < 15_000.0).map(|(_, m)| m.abs()).fold(0.0, f32::max);
+        let bias =
+            r.hz.iter()
+                .zip(&r.magnitude)
+                .filter(|(hz, _)| **hz > 2000.0 && **hz < 15_000.0)
+                .map(|(_, m)| m.abs())
+                .fold(0.0, f32::max);
         assert!(bias < 0.2, "{bias}");
     }
 }
 
 #[test]
 fn a_gap_and_a_silent_reference() {
-    let mut t = TransferAnalyser::new(48_000, 2, &TransferSettings { delay: 100, ..settings(None, Averaging::Infinite) }).unwrap();
+    let mut t = TransferAnalyser::new(
+        48_000,
+        2,
+        &TransferSettings { delay: 100, ..settings(None, Averaging::Infinite) },
+    )
+    .unwrap();
     let mut device = Device::new(&[], 100, 0.0);
     for i in 0..3000 {
         // What is missed leaves both signals displaced to one another in time.
@@ -128,5 +152,8 @@ fn a_gap_and_a_silent_reference() {
     let r = t.read();
     assert!(r.magnitude.iter().chain(&r.phase).chain(&r.coherence).all(|v| v.is_nan()) && r.windows > 0);
     let far = TransferSettings { delay: MOST_DELAY + 1, ..settings(None, Averaging::Fast) };
-    assert_eq!(TransferAnalyser::new(48_000, 2, &far).unwrap_err().to_string(), "delay is 262145 frames; allowed is 0 to 262144 frames");
+    assert_eq!(
+        TransferAnalyser::new(48_000, 2, &far).unwrap_err().to_string(),
+        "delay is 262145 frames; allowed is 0 to 262144 frames"
+    );
 }
