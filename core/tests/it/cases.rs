@@ -29,6 +29,8 @@ pub fn working(kind: &'static dyn AnyKind) -> SlotPlan {
             .with("band2/q", 2.0),
         "compressor" => slot.with("threshold", -20.0).with("ratio", 4.0).with("knee", 6.0),
         "limiter" => slot.with("gain", 6.0).with("ceiling", -3.0),
+        "clipper" => slot.with("gain", 6.0).with("ceiling", -3.0),
+        "saturator" => slot.with("drive", 6.0),
         other => panic!("{other}: say here with which settings it works"),
     }
 }

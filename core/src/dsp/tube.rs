@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A triode stage whose bias shifts: where the grid conducts, it charges the coupling capacitor, and the stage
+//! recovers through the grid leak. So the second harmonic depends on how loud it has just been.
+
+use super::curves::triode;
+use super::wide::{Kernel, Width};
+
+/// Grid voltage from which the grid conducts.
+const CONDUCTS: f64 = 0.6;
+/// Time constant of the charging in seconds.
+const CHARGES: f64 = 0.002;
+/// A charge below this is none.
+const TINY: f64 = 1e-30;
+
+/// Where the stage stands, for each sample.
+#[derive(Clone, Copy)]
+pub struct Bias<'a> {
+    /// Grid voltage at rest.
+    pub grid: &'a [f64],
+    /// The curve's value there, and one over its slope.
+    pub rest: &'a [f64],
+    pub unity: &'a [f64],
+}
+
+/// One channel's stage.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tube {
+    /// Voltage of the coupling capacitor.
+    charge: f64,
+}
+
+impl Tube {
+    pub fn reset(&mut self) {
+        self.charge = 0.0;
+    }
+
+    /// Audio thread. In place; `leak` is the time constant of the recovery in samples. Small signals pass as they
+    /// are.
+    pub fn process(&mut self, width: Width, x: &mut [f64], bias: Bias<'_>, rate: f64, leak: f64) {
+        let (fill, drain) = (1.0 / (CHARGES * rate), 1.0 / leak);
+        let mut q = self.charge;
+        for (x, b) in x.iter_mut().zip(bias.grid) {
+            *x -= q;
+            let over = *x + b - CONDUCTS;
+            q += fill * if over > 0.0 { over } else { 0.0 } - drain * q;
+        }
+        self.charge = if q < TINY { 0.0 } else { q };
+        width.run(Curve { x, bias });
+    }
+}
+
+struct Curve<'a> {
+    x: &'a mut [f64],
+    bias: Bias<'a>,
+}
+
+impl Kernel for Curve<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Bias { grid, rest, unity } = self.bias;
+        for (x, ((b, r), u)) in self.x.iter_mut().zip(grid.iter().zip(rest).zip(unity)) {
+            *x = (triode(*x + b) - r) * u;
+        }
+    }
+}
