@@ -70,7 +70,7 @@ impl Hysteresis {
     }
 
     /// Audio thread. Fields become magnetisations, in place. `reversible` is c for each sample, 0 to 0.95; `keep` the
-    /// share of the magnetisation that a sample leaves to the next, as new tape comes.
+    /// share of the tape that a sample leaves to the next; the rest gives way to fresh tape.
     pub fn process(&mut self, width: Width, x: &mut [Four], reversible: &[f64], keep: f64) {
         width.run(Magnetise { state: self, x, reversible, keep });
         let still = self.magnetisation.map(|m| if m.abs() < TINY { 0.0 } else { m });
@@ -190,10 +190,152 @@ fn step(s: &mut Hysteresis, x: &mut Four, table: &Table, n: usize, c: f64, keep:
             to = next;
         }
         s.field[i] = h;
-        s.magnetisation[i] = to * keep;
+        // Fresh tape has what the field turns reversibly.
+        s.magnetisation[i] = to + (1.0 - keep) * (c * l0 - to);
         s.langevin[i] = l;
         s.steepness[i] = slope;
         out[i] = to;
     }
     *x = out;
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// The equation as it stands, from `libm`.
+    fn rate(h: f64, m: f64, sign: f64, c: f64) -> f64 {
+        let q = h + ALPHA * m;
+        let (l, l1) = if q.abs() < 0.1 {
+            (q / 3.0 - q.powi(3) / 45.0 + 2.0 * q.powi(5) / 945.0, 1.0 / 3.0 - q * q / 15.0 + 2.0 * q.powi(4) / 189.0)
+        } else {
+            let coth = 1.0 / libm::tanh(q);
+            (coth - 1.0 / q, 1.0 / (q * q) - coth * coth + 1.0)
+        };
+        let d = l - m;
+        let turns = if d * sign > 0.0 { (1.0 - c) * d / ((1.0 - c) * sign * KAPPA - ALPHA * d) } else { 0.0 };
+        (turns + c * l1) / (1.0 - c * ALPHA * l1)
+    }
+
+    /// Runge and Kutta's fourth order in `parts` steps for each sample.
+    fn reference(fields: &[f64], c: f64, parts: usize) -> Vec<f64> {
+        let (mut h, mut m) = (0.0, 0.0);
+        let mut go = |to: f64| {
+            let (dh, sign) = ((to - h) / parts as f64, if to < h { -1.0 } else { 1.0 });
+            for _ in 0..parts {
+                let a = rate(h, m, sign, c);
+                let b = rate(h + 0.5 * dh, m + 0.5 * dh * a, sign, c);
+                let e = rate(h + 0.5 * dh, m + 0.5 * dh * b, sign, c);
+                let f = rate(h + dh, m + dh * e, sign, c);
+                m += dh * (a + 2.0 * b + 2.0 * e + f) / 6.0;
+                h += dh;
+            }
+            h = to;
+            m
+        };
+        fields.iter().map(|to| go(*to)).collect()
+    }
+
+    fn magnetised(fields: &[f64], c: f64) -> Vec<f64> {
+        let (mut tape, share) = (Hysteresis::default(), vec![c; fields.len()]);
+        let mut x: Vec<Four> = fields.iter().map(|h| [*h, -*h, 0.0, 2.0 * *h]).collect();
+        tape.process(Width::widest(), &mut x, &share, 1.0);
+        assert!(x.iter().all(|x| x[0] == -x[1] && x[2] == 0.0), "odd, and channel by channel");
+        x.iter().map(|x| x[0]).collect()
+    }
+
+    /// A triangle from 0 to ±`top`, `n` samples a period.
+    fn triangle(top: f64, n: usize, periods: usize) -> Vec<f64> {
+        let at = |k: usize| {
+            let u = (k as f64 / n as f64 + 0.25).fract();
+            top * (4.0 * (u - 0.5).abs() - 1.0)
+        };
+        (1..=n * periods).map(|k| -at(k)).collect()
+    }
+
+    #[test]
+    fn the_loop_is_that_of_the_equation() {
+        for (c, coercivity, remanence) in [(REVERSIBLE, 0.88, 0.46), (0.7, 0.5, 0.2)] {
+            let h = triangle(6.0, 2000, 3);
+            let (m, want) = (magnetised(&h, c), reference(&h, c, 20));
+            let off = m.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            // Where the last loop's falling branch meets the axes.
+            let falling = 4000 + 500..4000 + 1500;
+            let cross = |v: &dyn Fn(usize) -> f64, out: &dyn Fn(usize) -> f64| {
+                let n = falling.clone().find(|n| v(*n) > 0.0 && v(n + 1) <= 0.0).unwrap();
+                let u = v(n) / (v(n) - v(n + 1));
+                out(n) + u * (out(n + 1) - out(n))
+            };
+            let hc = -cross(&|n| m[n], &|n| h[n]);
+            let mr = cross(&|n| h[n], &|n| m[n]);
+            let closed = (2000..4000).map(|n| (m[n] - m[n + 2000]).abs()).fold(0.0, f64::max);
+            println!(
+                "c {c}: coercivity {hc:.4} a ({:.1} kA/m), remanence {mr:.4} Ms, tip {:.4}; off the equation {off:.1e}, closes {closed:.1e}",
+                22.0 * hc,
+                m[4500 - 1],
+            );
+            assert!(off < 1e-4 && closed < 1e-4);
+            assert!((hc / coercivity - 1.0).abs() < 0.5 && (mr / remanence - 1.0).abs() < 0.5);
+        }
+    }
+
+    #[test]
+    fn a_sine_at_audio_steps_follows_the_equation() {
+        let sine = |top: f64, per: f64| -> Vec<f64> { (1..4000).map(|n| top * libm::sin(f64::from(n) * per)).collect() };
+        for (top, per, most) in [(0.5, 0.02, 1e-5), (4.0, 0.02, 1e-4), (4.0, 0.1, 2e-3)] {
+            let h = sine(top, per);
+            let (m, want) = (magnetised(&h, 0.7), reference(&h, 0.7, 40));
+            let off = m.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            println!("{top} a, {per} rad a sample: off the equation by {off:.1e} Ms");
+            assert!(off < most, "{off}");
+        }
+    }
+
+    #[test]
+    fn langevin_and_its_derivatives_are_right() {
+        let mut worst = [0.0f64; 4];
+        for k in -40_000..40_000 {
+            let q = f64::from(k) * 0.001 + 0.000_37;
+            let [l, l1, l2, l3] = langevin(q);
+            let near = |d: f64| langevin(q + d);
+            let d = 1e-4;
+            let slopes = [
+                (near(d)[0] - near(-d)[0]) / (2.0 * d) - l1,
+                (near(d)[1] - near(-d)[1]) / (4.0 * d) - l2,
+                (near(d)[2] - near(-d)[2]) / (6.0 * d) - l3,
+            ];
+            if q.abs() > 0.3 {
+                worst[0] = worst[0].max((l - (1.0 / libm::tanh(q) - 1.0 / q)).abs());
+            }
+            worst.iter_mut().skip(1).zip(slopes).for_each(|(w, s)| *w = w.max(s.abs()));
+        }
+        println!("errors {worst:?}");
+        assert!(worst[0] < 3e-15 && worst[1..].iter().all(|w| *w < 1e-7), "{worst:?}");
+        assert_eq!(langevin(0.0), [0.0, 1.0 / 3.0, 0.0, -1.0 / 45.0]);
+    }
+
+    #[test]
+    fn it_stays_finite_and_within_saturation() {
+        let (mut tape, mut x) = (Hysteresis::default(), vec![[0.0; LANES]; 1024]);
+        for (n, x) in x.iter_mut().enumerate() {
+            let s = if n % 3 == 0 { -1.0 } else { 1.0 };
+            *x = [s * 1e8, s * 1e3, s * 30.0, 1e8 * (n as f64).sin()];
+        }
+        tape.process(Width::widest(), &mut x, &[0.9; 1024], 0.999_99);
+        assert!(x.iter().flatten().all(|m| m.abs() <= 1.0), "{:?}", x.iter().flatten().find(|m| !(m.abs() <= 1.0)));
+    }
+
+    #[test]
+    fn every_width_gives_the_same_bits() {
+        let x: Vec<Four> = (0..2048).map(|n| [0.01, 0.1, 1.0, 5.0].map(|a| a * (n as f64 * 0.05).sin())).collect();
+        let all: Vec<Vec<Four>> = Width::all()
+            .map(|w| {
+                let mut y = x.clone();
+                Hysteresis::default().process(w, &mut y, &[0.7; 2048], 0.999);
+                y
+            })
+            .collect();
+        assert!(all.iter().all(|y| *y == all[0]));
+    }
 }

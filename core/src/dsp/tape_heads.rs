@@ -26,7 +26,7 @@ const HEAD: f64 = 8e-3;
 const BUMP_DB: f64 = 1.2;
 const BUMP_Q: f64 = 1.0;
 /// Taps of the kernel.
-const TAPS: usize = 65;
+const TAPS: usize = 129;
 /// The gap's first zero is taken as no lower than this, −60 dB.
 const LEAST: f64 = 1e-3;
 

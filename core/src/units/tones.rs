@@ -92,7 +92,27 @@ pub fn idle(symbol: &str, rate: u32, settings: &[(&str, f64)], from: f64, to: f6
     (level, shift)
 }
 
-/// Peak of `y` between frames in dB.
-pub fn level(y: &[f64]) -> f64 {
-    db(super::rig::peak(y))
+
+pub const QUALITIES: [&str; 3] = ["eco", "normal", "high"];
+
+/// What a unit gives and lets one hear as its choice 1.
+pub fn heard(symbol: &str, settings: &[(&str, f64)], x: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let mut rig = Rig::new(symbol, 48_000, "mono", settings);
+    rig.listen = Some(1);
+    let out = rig.run(&[x.to_vec()]).remove(0);
+    (out, rig.heard.remove(0))
+}
+
+/// Plays a sine of 100 Hz at `level` dBFS and sets a parameter: the peak above 5 kHz in dBFS around the change, and
+/// the larger of those before and long after it.
+pub fn step_leaves(symbol: &str, settings: &[(&str, f64)], to: (&str, f64), level: f64) -> (f64, f64) {
+    const HALF: usize = 150;
+    let at = 24_000 / QUANTUM * QUANTUM;
+    let x = sine(100.0, 48e3, 10f64.powf(level / 20.0), 4 * at);
+    let mut rig = Rig::new(symbol, 48_000, "mono", settings);
+    let y = rig.run_with(&[x], None, &[(at, to.0, to.1)]).remove(0);
+    let high = super::rig::band(&y, 48e3, 6_000.0, 24_000.0, HALF);
+    let top = |from: usize, to: usize| db(super::rig::peak(&high[from..to]));
+    let steady = top(at / 2, at - 2 * HALF).max(top(3 * at, 4 * at - 2 * HALF));
+    (top(at - 2 * HALF, 3 * at), steady)
 }

@@ -39,10 +39,10 @@ const SPEEDS: &[Choice] = &[
 /// Inches per second, by the index of `tape_speed`.
 const INCHES: [f64; 4] = [0.0, 7.5, 15.0, 30.0];
 
-const HARMONIC_DOC: &str = "Level of this harmonic under the fundamental, model `harmonics`; -120 dB is none.";
+const HARMONIC_DOC: &str = "Level of this harmonic, re the fundamental, that model `harmonics` gives a sine in full scale after the drive.";
 
 const fn harmonic(symbol: &'static str, name: &'static str, default: f64) -> ParamSpec {
-    param::float(symbol, name, param::Unit::Decibel, (-120.0, -20.0), default).step(0.1).doc(HARMONIC_DOC)
+    param::float(symbol, name, param::Unit::Decibel, (-120.0, -30.0), default).step(0.1).doc(HARMONIC_DOC)
 }
 
 crate::params! {

@@ -20,7 +20,7 @@ use crate::units::{Block, Format};
 const COLDEST: f64 = -1.2;
 /// The furthest that a soft curve and a core stand off their middle.
 const SOFT_MOST: f64 = 0.6;
-const CORE_MOST: f64 = 0.2;
+const CORE_MOST: f64 = 0.06;
 /// Field of full scale on the tape, in units of the anhysteretic curve's.
 const TAPE_FIELD: f64 = 4.0;
 /// Reversible share of fully biased tape; without bias it is the paper's.
