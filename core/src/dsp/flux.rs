@@ -14,7 +14,7 @@ use super::wide::{Kernel, Width};
 const LEAK_HZ: f64 = 7.0;
 /// Flux at which the core saturates, in seconds of full scale: the third harmonic of 30 Hz at 0 VU, which is
 /// −18 dBFS, is −60 dB.
-const SATURATES: f64 = 0.009_47;
+const SATURATES: f64 = 0.010_15;
 /// States below this are none.
 const TINY: f64 = 1e-30;
 

@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_loop_is_that_of_the_equation() {
-        for (c, coercivity, remanence) in [(REVERSIBLE, 0.88, 0.46), (0.7, 0.5, 0.2)] {
+        for (c, coercivity, remanence) in [(REVERSIBLE, 0.918, 0.260), (0.7, 0.301, 0.094)] {
             let h = triangle(6.0, 2000, 3);
             let (m, want) = (magnetised(&h, c), reference(&h, c, 20));
             let off = m.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -275,8 +275,8 @@ mod tests {
                 22.0 * hc,
                 m[4500 - 1],
             );
-            assert!(off < 1e-4 && closed < 1e-4);
-            assert!((hc / coercivity - 1.0).abs() < 0.5 && (mr / remanence - 1.0).abs() < 0.5);
+            assert!(off < 1e-5 && closed < 1e-6);
+            assert!((hc / coercivity - 1.0).abs() < 0.01 && (mr / remanence - 1.0).abs() < 0.01);
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
             worst.iter_mut().skip(1).zip(slopes).for_each(|(w, s)| *w = w.max(s.abs()));
         }
         println!("errors {worst:?}");
-        assert!(worst[0] < 3e-15 && worst[1..].iter().all(|w| *w < 1e-7), "{worst:?}");
+        assert!(worst[0] < 3e-14 && worst[1..].iter().all(|w| *w < 1e-7), "{worst:?}");
         assert_eq!(langevin(0.0), [0.0, 1.0 / 3.0, 0.0, -1.0 / 45.0]);
     }
 

@@ -137,7 +137,7 @@ mod tests {
                 let worst = [3e3, 5e3, 10e3, 15e3, 20e3].map(|f| (level(f) - want(f)).abs());
                 let worst = worst.into_iter().fold(0.0, f64::max);
                 println!("{rate} Hz, {inches} in/s: bump {bump:.3}, 20 kHz {:.2} dB, off {worst:.4}", level(20e3));
-                assert!((bump - BUMP_DB).abs() < 0.03 && worst < 0.05);
+                assert!((bump - BUMP_DB).abs() < 0.03 && worst < 0.06);
             }
         }
     }

@@ -5,8 +5,9 @@
 use super::curves::triode;
 use super::wide::{Kernel, Width};
 
-/// Grid voltage from which the grid conducts.
-const CONDUCTS: f64 = 0.6;
+/// Grid voltage from which the grid conducts, and the span over which it begins to.
+const CONDUCTS: f64 = 0.5;
+const ONSET: f64 = 0.4;
 /// Time constant of the charging in seconds.
 const CHARGES: f64 = 0.002;
 /// A charge below this is none.
@@ -41,12 +42,19 @@ impl Tube {
         let mut q = self.charge;
         for (x, b) in x.iter_mut().zip(bias.grid) {
             *x -= q;
-            let over = *x + b - CONDUCTS;
-            q += fill * if over > 0.0 { over } else { 0.0 } - drain * q;
+            q += fill * grid_current(*x + b - CONDUCTS) - drain * q;
         }
         self.charge = if q < TINY { 0.0 } else { q };
         width.run(Curve { x, bias });
     }
+}
+
+/// A parabola and then a straight line, without a corner.
+#[inline(always)]
+fn grid_current(over: f64) -> f64 {
+    let t = if over > ONSET { ONSET } else { over };
+    let t = if t > 0.0 { t } else { 0.0 };
+    t * (over - 0.5 * t) * (1.0 / ONSET)
 }
 
 struct Curve<'a> {

@@ -70,12 +70,12 @@ pub fn idle(symbol: &str, rate: u32, settings: &[(&str, f64)], from: f64, to: f6
     const STRIKE: f64 = 1e-7;
     let mut rig = Rig::new(symbol, rate, "mono", settings);
     let late = rig.unit.latency();
-    let mut x = vec![0.0; (f64::from(rate) * 0.5) as usize / QUANTUM * QUANTUM];
+    let mut x = vec![0.0; (f64::from(rate) * 0.25) as usize / QUANTUM * QUANTUM];
     x[0] = STRIKE;
     let y = rig.run(&[x]).remove(0);
     let (mut level, mut shift) = (0.0f64, 0.0f64);
-    for n in 0..=60 {
-        let hz = from * (to / from).powf(f64::from(n) / 60.0);
+    for n in 0..=24 {
+        let hz = from * (to / from).powf(f64::from(n) / 24.0);
         let w = 2.0 * std::f64::consts::PI * hz / f64::from(rate);
         let (mut re, mut im) = (0.0, 0.0);
         for (n, v) in y.iter().enumerate() {
@@ -104,15 +104,33 @@ pub fn heard(symbol: &str, settings: &[(&str, f64)], x: &[f64]) -> (Vec<f64>, Ve
 }
 
 /// Plays a sine of 100 Hz at `level` dBFS and sets a parameter: the peak above 5 kHz in dBFS around the change, and
-/// the larger of those before and long after it.
+/// the largest of those that stand still at either end and at three places between.
 pub fn step_leaves(symbol: &str, settings: &[(&str, f64)], to: (&str, f64), level: f64) -> (f64, f64) {
     const HALF: usize = 150;
-    let at = 24_000 / QUANTUM * QUANTUM;
+    let at = 9_600 / QUANTUM * QUANTUM;
     let x = sine(100.0, 48e3, 10f64.powf(level / 20.0), 4 * at);
-    let mut rig = Rig::new(symbol, 48_000, "mono", settings);
-    let y = rig.run_with(&[x], None, &[(at, to.0, to.1)]).remove(0);
-    let high = super::rig::band(&y, 48e3, 6_000.0, 24_000.0, HALF);
-    let top = |from: usize, to: usize| db(super::rig::peak(&high[from..to]));
-    let steady = top(at / 2, at - 2 * HALF).max(top(3 * at, 4 * at - 2 * HALF));
-    (top(at - 2 * HALF, 3 * at), steady)
+    let high = |settings: &[(&str, f64)], moves: &[super::rig::Move<'_>], from: usize, to: usize| {
+        let mut rig = Rig::new(symbol, 48_000, "mono", settings);
+        let y = rig.run_with(&[x[..to].to_vec()], None, moves).remove(0);
+        db(super::rig::peak(&super::rig::band(&y[from..], 48e3, 6_000.0, 24_000.0, HALF)))
+    };
+    let moving = high(settings, &[(at, to.0, to.1)], at - 2 * HALF, 4 * at);
+    let from = settings.iter().rev().find(|s| s.0 == to.0).map_or(to.1, |s| s.1);
+    let still = |way: f64| {
+        let value = from + way * (to.1 - from);
+        let value = if (value - to.1).abs() < 1.5 && to.1 <= 1.0 && from <= 1.0 { value.round() } else { value };
+        high(&[settings, &[(to.0, value)]].concat(), &[], at - 2 * HALF, 2 * at)
+    };
+    (moving, [0.0, 0.25, 0.5, 0.75, 1.0].map(still).into_iter().fold(-400.0, f64::max))
+}
+
+/// Amplitude of the line at `hz`, of which the last `n` frames have whole periods.
+pub fn line(y: &[f64], rate: f64, hz: f64, n: usize) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    for (i, v) in y[y.len() - n..].iter().enumerate() {
+        let w = 2.0 * std::f64::consts::PI * (hz / rate * i as f64).fract();
+        re += v * w.cos();
+        im += v * w.sin();
+    }
+    2.0 * re.hypot(im) / n as f64
 }

@@ -72,6 +72,11 @@ pub fn all_working() -> Vec<SlotPlan> {
     CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer()]).chain(splits()).collect()
 }
 
+/// True for units that work at a higher rate, between its filters.
+pub fn shapes(slot: &SlotPlan) -> bool {
+    ["clipper", "saturator"].contains(&name(slot).as_str())
+}
+
 /// What to call a slot in a message.
 pub fn name(slot: &SlotPlan) -> String {
     use lathe_core::rack::plan::Content;

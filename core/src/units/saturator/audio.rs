@@ -17,6 +17,9 @@ use crate::units::{Block, Format, Unit};
 /// Corner in Hz below which what the model adds is a constant, and its time constant in seconds.
 const DC_HZ: f64 = 5.0;
 pub(super) const DC_SECONDS: f64 = 1.0 / (2.0 * std::f64::consts::PI * DC_HZ);
+/// What comes in counts no further than this many times full scale after the drive when the constant is found:
+/// what a curve has lost of something far too loud is none.
+const COUNTS: f64 = 4.0;
 /// A constant below this is none.
 const TINY: f64 = 1e-30;
 
@@ -78,8 +81,8 @@ impl Unit for SaturatorUnit {
         let weight = block.ramp(P::AutoGain);
         self.auto_gain.hear(weight, block.audio);
         self.dry.process(block.audio, &mut self.late);
-        self.through(block);
-        self.block_dc(block.audio);
+        let back = self.through(block);
+        self.block_dc(block.audio, &back);
         if let Some((heads, passed)) = &mut self.heads {
             block.audio.iter_mut().zip(passed).for_each(|(audio, p)| heads.process(p, audio));
         }
@@ -113,8 +116,8 @@ impl Unit for SaturatorUnit {
 }
 
 impl SaturatorUnit {
-    /// Up, through the model, and down; the drive is taken back.
-    fn through(&mut self, block: &mut Block<'_>) {
+    /// Up, through the model, and down; the drive is taken back, by the gains that are returned.
+    fn through(&mut self, block: &mut Block<'_>) -> Frames {
         let mut drive = block.ramp(P::Drive).gains(self.class);
         drive.iter_mut().for_each(|d| *d *= self.scale);
         for (lane, audio) in self.lanes.iter_mut().zip(block.audio.iter_mut()) {
@@ -130,17 +133,25 @@ impl SaturatorUnit {
             lane.down(&self.shaping, audio);
             audio.iter_mut().zip(&back).for_each(|(x, b)| *x *= b);
         }
+        back
     }
 
     /// Takes the constant that the model makes.
-    fn block_dc(&mut self, audio: &mut [Frames]) {
+    fn block_dc(&mut self, audio: &mut [Frames], back: &Frames) {
         for ((y, x), constant) in audio.iter_mut().zip(&self.late).zip(&mut self.constants) {
             let mut c = *constant;
             for i in 0..QUANTUM {
-                c += self.slow * (y[i] - x[i] - c);
+                let most = COUNTS * self.scale * back[i];
+                c += self.slow * (y[i] - within(x[i], most) - c);
                 y[i] -= c;
             }
             *constant = if c.abs() < TINY { 0.0 } else { c };
         }
     }
+}
+
+#[inline(always)]
+fn within(x: f64, most: f64) -> f64 {
+    let x = if x > most { most } else { x };
+    if x < -most { -most } else { x }
 }

@@ -6,7 +6,7 @@ use crate::analysis::LoudnessMeter;
 use crate::dsp::{Frames, QUANTUM};
 use crate::units::Layout;
 use crate::units::rig::{Noise, Rig, db, peak, sine};
-use crate::units::tones::{QUALITIES, RATES, heard, idle, step_leaves, tone};
+use crate::units::tones::{QUALITIES, RATES, heard, idle, line, step_leaves, tone};
 
 const MODELS: [&str; 5] = ["tube", "tape", "transformer", "harmonics", "soft"];
 const TUBE: f64 = 0.0;
@@ -17,31 +17,29 @@ const SOFT: f64 = 4.0;
 /// 0 VU in dBFS.
 const VU: f64 = -18.0;
 
-/// Aliases of 5 kHz in full scale at 12 dB of drive, the worst line below 20 kHz.
+/// Aliases of 5 kHz in full scale, the worst line below 20 kHz.
 #[test]
 fn models_leave_no_alias() {
     for (m, model) in MODELS.iter().enumerate() {
         for (q, name) in QUALITIES.iter().enumerate() {
-            for rate in [44_100, 48_000, 96_000] {
-                for drive in [0.0, 12.0, 24.0] {
-                    let set = [("model", m as f64), ("drive", drive), ("quality", q as f64)];
-                    let t = tone("saturator", rate, &set, 5_000.0, 0.0, 0.5);
-                    println!(
-                        "{rate} Hz, {model}, {name}, drive {drive}: {:.1} dBc at most, {:.1} in all",
-                        t.alias, t.aliases
-                    );
-                    let most = match (m as f64, q, drive as u32) {
-                        (TAPE, 2, 0 | 12) => -95.0,
-                        (TAPE, 1, 0 | 12) => -85.0,
-                        (TAPE, 0, 0 | 12) => -60.0,
-                        (TAPE, ..) => -30.0,
-                        (_, 2, _) => -110.0,
-                        (_, 1, 0 | 12) => -100.0,
-                        (_, 0, 0 | 12) => -95.0,
-                        _ => -40.0,
-                    };
-                    assert!(t.alias < most, "{:.1} dBc over {most}", t.alias);
-                }
+            let more = [(48_000, 0.0), (48_000, 24.0)];
+            for (rate, drive) in [44_100, 48_000, 96_000].map(|r| (r, 12.0)).into_iter().chain(more) {
+                let set = [("model", m as f64), ("drive", drive), ("quality", q as f64)];
+                let t = tone("saturator", rate, &set, 5_000.0, 0.0, 0.3);
+                println!(
+                    "{rate} Hz, {model}, {name}, drive {drive}: {:.1} dBc at most, {:.1} in all",
+                    t.alias, t.aliases
+                );
+                let hot = drive > 12.0;
+                let most = match (m as f64, q) {
+                    (TAPE, 2) => if hot { -78.0 } else { -98.0 },
+                    (TAPE, 1) => if hot { -45.0 } else { -88.0 },
+                    (TAPE, _) => if hot { -30.0 } else { -60.0 },
+                    (_, 2) => -110.0,
+                    (_, 1) => if hot { -74.0 } else { -102.0 },
+                    _ => if hot { -40.0 } else { -99.0 },
+                };
+                assert!(t.alias < most, "{:.1} dBc over {most}", t.alias);
             }
         }
     }
@@ -53,7 +51,7 @@ fn a_quiet_signal_passes_flat_and_as_late_as_is_said() {
         for (q, name) in QUALITIES.iter().enumerate() {
             let mut latencies = vec![];
             for (m, model) in MODELS.iter().enumerate() {
-                for drive in [0.0, 24.0] {
+                for drive in [0.0, 24.0].into_iter().filter(|d| *d == 0.0 || rate == 48_000) {
                     let set = [("model", m as f64), ("quality", q as f64), ("drive", drive)];
                     let (level, shift) = idle("saturator", rate, &set, 20.0, 20_000.0);
                     latencies.push(Rig::new("saturator", rate, "mono", &set).unit.latency());
@@ -93,14 +91,18 @@ fn harmonics_have_the_levels_asked_for() {
 
 #[test]
 fn the_transformer_follows_the_flux() {
-    let h3 = |hz: f64| tone("saturator", 48_000, &[("model", TRANSFORMER)], hz, VU, 1.0).harmonics[1];
+    let h3 = |hz: f64| {
+        let x = sine(hz, 48e3, 10f64.powf(VU / 20.0), 60_032);
+        let y = Rig::new("saturator", 48_000, "mono", &[("model", TRANSFORMER)]).run(&[x]).remove(0);
+        db(line(&y, 48e3, 3.0 * hz, 4800) / line(&y, 48e3, hz, 4800))
+    };
     let levels: Vec<f64> = [30.0, 60.0, 120.0, 240.0, 480.0, 1000.0].into_iter().map(h3).collect();
-    println!("third harmonic at 0 VU, 30 to 1000 Hz: {levels:.1?} dB");
-    assert!((levels[0] + 60.0).abs() < 1.0 && levels[5] < -110.0);
+    println!("third harmonic at 0 VU, 30 to 1000 Hz: {levels:.2?} dB");
+    assert!((levels[0] + 60.0).abs() < 0.5 && levels[5] < -110.0);
     let falls: Vec<f64> = levels[..5].windows(2).map(|w| w[0] - w[1]).collect();
     println!("falls by {falls:.2?} dB per octave");
-    // Near the core's own corner it has not quite begun.
-    assert!(falls.iter().skip(1).all(|f| (f - 12.04).abs() < 0.3) && (11.0..12.5).contains(&falls[0]));
+    // At 30 Hz the core's own corner, 7 Hz, still shows.
+    assert!(falls.iter().skip(1).all(|f| (f - 12.04).abs() < 0.3) && (11.2..12.1).contains(&falls[0]));
 }
 
 #[test]
@@ -129,19 +131,20 @@ fn the_tube_shifts_its_bias_and_recovers() {
     for grid in [5.0, 50.0] {
         let x = [sine(1000.0, rate, 4.0, n), sine(1000.0, rate, 0.126, n)].concat();
         let y = Rig::new("saturator", 48_000, "mono", &[("grid", grid)]).run(&[x]).remove(0);
-        // Second harmonic over windows of 2 ms.
-        let second = |at: usize| {
+        // Second harmonic around a moment, over 10 ms under Hann's window.
+        let second = |ms: usize| {
             let (mut re, mut im) = (0.0, 0.0);
-            for (i, v) in y[at..at + 96].iter().enumerate() {
-                let w = 2.0 * std::f64::consts::PI * 2000.0 / rate * i as f64;
-                re += v * w.cos() / 48.0;
-                im += v * w.sin() / 48.0;
+            for (i, v) in y[n + 48 * ms..][..480].iter().enumerate() {
+                let w = 2.0 * std::f64::consts::PI * i as f64;
+                let hann = (1.0 - (w / 480.0).cos()) / 240.0;
+                re += hann * v * (w * 2000.0 / rate).cos();
+                im += hann * v * (w * 2000.0 / rate).sin();
             }
             db(re.hypot(im) / 0.126)
         };
-        let (at_once, later, rest) = (second(n + 150), second(n + 150 + 48 * 20), second(2 * n - 200));
-        println!("{grid} ms: {at_once:.2} dB at once, {later:.2} after 20 ms, {rest:.2} at rest");
-        assert!((at_once - rest).abs() > 0.5 && (grid == 5.0) == ((later - rest).abs() < 0.3));
+        let [soon, later, rest] = [5, 40, 900].map(second);
+        println!("{grid} ms: {soon:.2} dB after 10 ms, {later:.2} after 45 ms, {rest:.2} at rest");
+        assert!((soon - rest).abs() > 0.3 && (grid == 5.0) == ((later - rest).abs() < 0.1));
     }
 }
 
@@ -259,7 +262,7 @@ fn anything_that_comes_stays_finite_and_is_forgotten_soon() {
                 db(peak(&d) / peak(&want[at..at + 480]))
             };
             println!("{model}, quality {quality}: off by {:.1} dB after 100 ms, {:.1} after 500", off(100), off(500));
-            assert!(off(500) < -30.0);
+            assert!(off(500) < -40.0);
         }
     }
 }
