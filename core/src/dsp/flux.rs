@@ -15,6 +15,8 @@ const LEAK_HZ: f64 = 7.0;
 /// Flux at which the core saturates, in seconds of full scale: the third harmonic of 30 Hz at 0 VU, which is
 /// −18 dBFS, is −60 dB.
 const SATURATES: f64 = 0.010_15;
+/// Flux beyond which the core takes none, in parts of the saturation's: the curve has ended there.
+const FULL: f64 = 6.0;
 /// States below this are none.
 const TINY: f64 = 1e-30;
 
@@ -63,9 +65,13 @@ impl Flux {
 
     /// Audio thread. In place, as many samples as were said.
     pub fn process(&mut self, width: Width, x: &mut [f64], winding: &Winding, core: Core<'_>) {
-        let mut flux = self.flux;
-        for (f, x) in self.work[1..].iter_mut().zip(x.iter()) {
-            flux = winding.keep * flux + winding.per_sample * x;
+        let (mut flux, back) = (self.flux, 1.0 / winding.per_sample);
+        for (f, x) in self.work[1..].iter_mut().zip(x.iter_mut()) {
+            let all = winding.keep * flux + winding.per_sample * *x;
+            let most = if all > FULL { FULL } else { all };
+            flux = if most < -FULL { -FULL } else { most };
+            // Voltage that a full core does not hold is lost; nothing else is taken here.
+            *x -= back * (all - flux);
             *f = flux;
         }
         self.flux = if flux.abs() < TINY { 0.0 } else { flux };

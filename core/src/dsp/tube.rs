@@ -10,6 +10,8 @@ const CONDUCTS: f64 = 0.5;
 const ONSET: f64 = 0.4;
 /// Time constant of the charging in seconds.
 const CHARGES: f64 = 0.002;
+/// Voltage that the capacitor cannot exceed.
+const FULL: f64 = 4.0;
 /// A charge below this is none.
 const TINY: f64 = 1e-30;
 
@@ -21,6 +23,8 @@ pub struct Bias<'a> {
     /// The curve's value there, and one over its slope.
     pub rest: &'a [f64],
     pub unity: &'a [f64],
+    /// Share of the charge that leaks away.
+    pub leak: &'a [f64],
 }
 
 /// One channel's stage.
@@ -35,14 +39,14 @@ impl Tube {
         self.charge = 0.0;
     }
 
-    /// Audio thread. In place; `leak` is the time constant of the recovery in samples. Small signals pass as they
-    /// are.
-    pub fn process(&mut self, width: Width, x: &mut [f64], bias: Bias<'_>, rate: f64, leak: f64) {
-        let (fill, drain) = (1.0 / (CHARGES * rate), 1.0 / leak);
+    /// Audio thread. In place, at `rate` in Hz. Small signals pass as they are.
+    pub fn process(&mut self, width: Width, x: &mut [f64], bias: Bias<'_>, rate: f64) {
+        let fill = 1.0 / (CHARGES * rate);
         let mut q = self.charge;
-        for (x, b) in x.iter_mut().zip(bias.grid) {
+        for (x, (b, drain)) in x.iter_mut().zip(bias.grid.iter().zip(bias.leak)) {
             *x -= q;
-            q += fill * grid_current(*x + b - CONDUCTS) - drain * q;
+            q += fill * grid_current(*x + b - CONDUCTS) * (1.0 - q * (1.0 / FULL)) - drain * q;
+            q = if q > FULL { FULL } else { q };
         }
         self.charge = if q < TINY { 0.0 } else { q };
         width.run(Curve { x, bias });
@@ -65,7 +69,7 @@ struct Curve<'a> {
 impl Kernel for Curve<'_> {
     #[inline(always)]
     fn run(self) {
-        let Bias { grid, rest, unity } = self.bias;
+        let Bias { grid, rest, unity, .. } = self.bias;
         for (x, ((b, r), u)) in self.x.iter_mut().zip(grid.iter().zip(rest).zip(unity)) {
             *x = (triode(*x + b) - r) * u;
         }

@@ -3,21 +3,20 @@
 //! antiderivative antialiasing.
 //!
 //! At that rate no sample is above the ceiling. On the way down a clipped wave loses what its edges had above
-//! half the sample rate, and a wave without that rings: by up to 1.6 dB for square-like material, less with a
-//! knee. So a limiter follows where a ceiling is promised to someone.
+//! half the sample rate, and a wave without that rings over the ceiling: a tone of 5 kHz driven 12 dB over it by
+//! 1.4 dB, noise by 3.1 dB, with or without a knee. So a limiter follows where a ceiling is promised to someone.
 //!
 //! Below the ceiling the sound passes as through the filters of the higher rate alone: within 0.005 dB to
 //! 20 kHz, in phase, late by a constant whole number of frames, which only `quality` changes.
 
-use super::top_rate::{NORMAL, QUALITIES, Tracks, Waiting, factor};
-use super::{Block, Format, Kind, Listen, Notes, Readings, Refusal, Unit, UnitSpec};
+use super::top_rate::{self, NORMAL, Past, QUALITIES, Tracks, Waiting, factor};
+use super::{Block, Format, Kind, Notes, Readings, Refusal, Unit, UnitSpec};
 use crate::dsp::adaa::Clip;
-use crate::dsp::delay::DelayLine;
-use crate::dsp::math::gain_to_db;
+use crate::dsp::math::{db_to_gain, gain_to_db};
 use crate::dsp::shaping::{Lane, Shaper, Shaping};
 use crate::dsp::simd::Class;
-use crate::dsp::{Frames, QUANTUM, SILENCE};
-use crate::param::{self, Choice, ParamSpec, Values};
+use crate::dsp::Frames;
+use crate::param::{self, ParamSpec, Values};
 
 crate::params! {
     pub enum P {
@@ -30,17 +29,6 @@ crate::params! {
         Quality = param::choice("quality", "Quality", QUALITIES, NORMAL)
             .doc("Times the sample rate that the unit works at, at 44.1 and 48 kHz; half as many at twice the rate, but at least 2."),
     }
-}
-
-const HEARD: &[Choice] = &[
-    Choice { symbol: "off", doc: "nothing" },
-    Choice { symbol: "delta", doc: "what the unit adds to the sound that comes in, or takes from it" },
-];
-
-/// What saturators and clippers let one listen to.
-pub(super) fn delta() -> ParamSpec {
-    param::choice("listen", "Listen", HEARD, 0)
-        .doc("What is heard at the monitor: nothing of this unit, or the difference that it makes.")
 }
 
 pub struct Clipper;
@@ -61,10 +49,7 @@ pub struct ClipperUnit {
     /// The ceiling and the gain of the audio that comes out.
     ceiling: Waiting,
     gain: Waiting,
-    /// What came in, as late as what goes out; only while someone listens.
-    dry: DelayLine,
-    late: Vec<Frames>,
-    listening: bool,
+    past: Past,
     /// Largest sample at the top rate over the ceiling, of the last quantum.
     over: f64,
 }
@@ -89,23 +74,21 @@ impl Kind for Clipper {
     fn build(format: &Format, values: &Values, (): ()) -> Result<ClipperUnit, Refusal> {
         let (n, rate) = (format.channels(), format.rate());
         let shaping = Shaping::new(rate, factor(values.choice(P::Quality), rate), Shaper::Mean);
-        let waiting = |p| Waiting::new(shaping.latency(), crate::dsp::math::db_to_gain(values.get(p)));
+        let waiting = |p| Waiting::new(shaping.latency(), db_to_gain(values.get(p)));
         Ok(ClipperUnit {
             class: Class::chosen(),
             channels: (0..n).map(|_| Channel { lane: shaping.lane(), clip: Clip::default() }).collect(),
             knee: Tracks::new(shaping.factor(), [0.01 * values.get(P::Knee)]),
             ceiling: waiting(P::Ceiling),
             gain: waiting(P::Gain),
-            dry: DelayLine::new(n, shaping.latency()),
-            late: vec![SILENCE; n],
-            listening: false,
+            past: Past::new(n, shaping.latency()),
             over: 1.0,
             shaping,
         })
     }
 
     fn listen() -> Option<ParamSpec> {
-        Some(delta())
+        Some(top_rate::delta())
     }
 }
 
@@ -115,7 +98,7 @@ impl Unit for ClipperUnit {
     fn exchange(&mut self, _: &mut Option<()>, _: usize) {}
 
     fn process(&mut self, block: &mut Block<'_>) {
-        self.remember(block);
+        self.past.remember(block);
         let knee = block.ramp(P::Knee);
         self.knee.follow(knee.is_moving(), |i| [0.01 * knee.at(i)]);
         let mut gain = block.ramp(P::Gain).gains(self.class);
@@ -133,9 +116,7 @@ impl Unit for ClipperUnit {
             channel.lane.down(&self.shaping, audio);
             audio.iter_mut().zip(&ceiling).for_each(|(x, c)| *x *= c);
         }
-        if let Some(listen) = &mut block.listen {
-            difference(listen, block.audio, &self.late, &gain);
-        }
+        self.past.difference(block, &gain);
     }
 
     fn reset(&mut self) {
@@ -145,7 +126,7 @@ impl Unit for ClipperUnit {
         }
         self.gain.reset();
         self.ceiling.reset();
-        self.dry.reset();
+        self.past.reset();
         self.over = 1.0;
     }
 
@@ -155,29 +136,6 @@ impl Unit for ClipperUnit {
 
     fn readings(&self, out: &mut Readings) {
         out.gain_reduction = Some(gain_to_db(self.over));
-    }
-}
-
-impl ClipperUnit {
-    /// Delays what comes in while someone listens.
-    fn remember(&mut self, block: &Block<'_>) {
-        let listening = block.listen.is_some();
-        if listening {
-            if !self.listening {
-                self.dry.reset();
-            }
-            self.dry.process(block.audio, &mut self.late);
-        }
-        self.listening = listening;
-    }
-}
-
-/// Audio thread. What comes out less what came in, lifted by `gain`.
-fn difference(listen: &mut Listen<'_>, out: &[Frames], dry: &[Frames], gain: &Frames) {
-    for ((heard, y), x) in listen.out.iter_mut().zip(out).zip(dry) {
-        for i in 0..QUANTUM {
-            heard[i] = y[i] - gain[i] * x[i];
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What units that shape at a higher rate have in common: qualities, parameters at that rate, gains that wait.
 
-use super::Ramp;
-use crate::dsp::{Frames, QUANTUM};
-use crate::param::Choice;
+use super::{Block, Ramp};
+use crate::dsp::delay::DelayLine;
+use crate::dsp::{Frames, QUANTUM, SILENCE};
+use crate::param::{self, Choice, ParamSpec};
 
 /// The values of `quality`.
 pub const QUALITIES: &[Choice] = &[
@@ -110,6 +111,59 @@ impl Waiting {
         self.ring.fill(self.last);
         self.same = self.ring.len();
     }
+}
+
+/// What came in, as late as what goes out, while someone listens to the difference.
+#[derive(Clone, Debug)]
+pub struct Past {
+    line: DelayLine,
+    late: Vec<Frames>,
+    listening: bool,
+}
+
+impl Past {
+    /// Control side.
+    #[allow(clippy::disallowed_macros, reason = "control side: built before it runs")]
+    pub fn new(channels: usize, frames: usize) -> Self {
+        Past { line: DelayLine::new(channels, frames), late: vec![SILENCE; channels], listening: false }
+    }
+
+    /// Audio thread. Before the work.
+    pub fn remember(&mut self, block: &Block<'_>) {
+        let listening = block.listen.is_some();
+        if listening {
+            if !self.listening {
+                self.line.reset();
+            }
+            self.line.process(block.audio, &mut self.late);
+        }
+        self.listening = listening;
+    }
+
+    /// Audio thread. What comes out less what came in, lifted by `gain`, to where someone listens.
+    pub fn difference(&self, block: &mut Block<'_>, gain: &Frames) {
+        let Some(listen) = &mut block.listen else { return };
+        for ((heard, y), x) in listen.out.iter_mut().zip(block.audio.iter()).zip(&self.late) {
+            for i in 0..QUANTUM {
+                heard[i] = y[i] - gain[i] * x[i];
+            }
+        }
+    }
+
+    pub fn reset(&mut self) {
+        self.line.reset();
+    }
+}
+
+const HEARD: &[Choice] = &[
+    Choice { symbol: "off", doc: "nothing" },
+    Choice { symbol: "delta", doc: "what the unit adds to the sound that comes in, or takes from it" },
+];
+
+/// What such units let one listen to.
+pub fn delta() -> ParamSpec {
+    param::choice("listen", "Listen", HEARD, 0)
+        .doc("What is heard at the monitor: nothing of this unit, or the difference that it makes.")
 }
 
 /// True if any of these moves.

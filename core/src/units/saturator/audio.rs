@@ -3,22 +3,23 @@
 
 use super::model::Model;
 use super::{Name, P};
-use crate::dsp::delay::DelayLine;
 use crate::dsp::math::db_to_gain;
 use crate::dsp::shaping::{Lane, Shaping};
 use crate::dsp::simd::Class;
 use crate::dsp::tape_heads::{Heads, Passed};
+use crate::dsp::wide::Kernel;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::Values;
 use crate::units::auto_gain::{self, AutoGain};
-use crate::units::top_rate::{Waiting, factor};
+use crate::units::top_rate::{Past, Waiting, factor};
 use crate::units::{Block, Format, Unit};
 
-/// Corner in Hz below which what the model adds is a constant, and its time constant in seconds.
+/// Corner in Hz below which what the model adds is a constant. It is found by two equal low-passes of first
+/// order, with this time constant in seconds.
 const DC_HZ: f64 = 5.0;
-pub(super) const DC_SECONDS: f64 = 1.0 / (2.0 * std::f64::consts::PI * DC_HZ);
-/// What comes in counts no further than this many times full scale after the drive when the constant is found:
-/// what a curve has lost of something far too loud is none.
+pub(super) const DC_SECONDS: f64 = 0.643_594 / (2.0 * std::f64::consts::PI * DC_HZ);
+/// Full scales after the drive that count when the constant is found: of what the model adds, and of what goes into
+/// one that loses what is far too loud.
 const COUNTS: f64 = 4.0;
 /// A constant below this is none.
 const TINY: f64 = 1e-30;
@@ -28,21 +29,20 @@ const TINY: f64 = 1e-30;
 /// | state | meaning, unit | rate |
 /// |---|---|---|
 /// | `drive` | gain into the model of the audio that comes out | frame |
-/// | `dry` | audio on its way past the model | frame |
-/// | `late` | the same as late as what the model gives | scratch |
-/// | `constants` | what the model adds below the corner, full scale | frame |
+/// | `before` | what goes into the model, as far as it counts for the constant | scratch |
+/// | `constants` | what the model adds below the corner, in the model's scale | frame |
 pub struct SaturatorUnit {
     class: Class,
     scale: f64,
-    top_rate: f64,
+    saturates: bool,
     shaping: Shaping,
     model: Model,
     lanes: Vec<Lane>,
     drive: Waiting,
-    dry: DelayLine,
-    late: Vec<Frames>,
-    constants: Vec<f64>,
-    /// Coefficient of the low-pass that finds them.
+    past: Past,
+    before: Vec<Frames>,
+    constants: Vec<[f64; 2]>,
+    /// Coefficient of the low-passes that find them.
     slow: f64,
     heads: Option<(Heads, Vec<Passed>)>,
     auto_gain: AutoGain,
@@ -57,13 +57,13 @@ impl SaturatorUnit {
         SaturatorUnit {
             class: Class::chosen(),
             scale,
-            top_rate: rate * shaping.factor() as f64,
+            saturates: Model::saturates(name),
             model: Model::new(name, format, values, &shaping),
             lanes: (0..n).map(|_| shaping.lane()).collect(),
             drive: Waiting::new(shaping.latency(), scale * db_to_gain(values.get(P::Drive))),
-            dry: DelayLine::new(n, shaping.latency()),
-            late: vec![SILENCE; n],
-            constants: vec![0.0; n],
+            past: Past::new(n, shaping.latency()),
+            before: vec![SILENCE; n],
+            constants: vec![[0.0; 2]; n],
             slow: 1.0 - libm::exp(-1.0 / (DC_SECONDS * rate)),
             heads: heads.map(|h| (h, vec![Passed::default(); n])),
             auto_gain: AutoGain::new(format, auto_gain::FIRM),
@@ -80,17 +80,12 @@ impl Unit for SaturatorUnit {
     fn process(&mut self, block: &mut Block<'_>) {
         let weight = block.ramp(P::AutoGain);
         self.auto_gain.hear(weight, block.audio);
-        self.dry.process(block.audio, &mut self.late);
-        let back = self.through(block);
-        self.block_dc(block.audio, &back);
+        self.past.remember(block);
+        self.through(block);
         if let Some((heads, passed)) = &mut self.heads {
             block.audio.iter_mut().zip(passed).for_each(|(audio, p)| heads.process(p, audio));
         }
-        if let Some(listen) = &mut block.listen {
-            for ((heard, y), x) in listen.out.iter_mut().zip(block.audio.iter()).zip(&self.late) {
-                heard.iter_mut().zip(y.iter().zip(x)).for_each(|(h, (y, x))| *h = y - x);
-            }
-        }
+        self.past.difference(block, &[1.0; QUANTUM]);
         self.auto_gain.apply(weight, block.audio);
         let output = block.ramp(P::Output).gains(self.class);
         for audio in block.audio.iter_mut() {
@@ -102,8 +97,8 @@ impl Unit for SaturatorUnit {
         self.lanes.iter_mut().for_each(Lane::reset);
         self.model.reset();
         self.drive.reset();
-        self.dry.reset();
-        self.constants.fill(0.0);
+        self.past.reset();
+        self.constants.fill([0.0; 2]);
         if let Some((_, passed)) = &mut self.heads {
             passed.fill(Passed::default());
         }
@@ -116,36 +111,60 @@ impl Unit for SaturatorUnit {
 }
 
 impl SaturatorUnit {
-    /// Up, through the model, and down; the drive is taken back, by the gains that are returned.
-    fn through(&mut self, block: &mut Block<'_>) -> Frames {
+    /// Up, through the model, and down; what the model makes of a constant and the drive are taken back.
+    fn through(&mut self, block: &mut Block<'_>) {
         let mut drive = block.ramp(P::Drive).gains(self.class);
         drive.iter_mut().for_each(|d| *d *= self.scale);
-        for (lane, audio) in self.lanes.iter_mut().zip(block.audio.iter_mut()) {
+        let (width, most) = (self.shaping.width(), COUNTS * self.scale);
+        let counts = if self.saturates { most } else { f64::INFINITY };
+        for ((lane, audio), before) in self.lanes.iter_mut().zip(block.audio.iter_mut()).zip(&mut self.before) {
             audio.iter_mut().zip(&drive).for_each(|(x, d)| *x *= d);
-            lane.up(&self.shaping, audio);
+            let x = lane.up(&self.shaping, audio);
+            width.run(Means { x, counts, means: before });
         }
         self.model.follow(block);
-        let grid = block.ramp(P::Grid).last() / 1000.0;
-        self.model.process(self.shaping.width(), &mut self.lanes, self.top_rate, grid);
+        self.model.process(width, &mut self.lanes);
         self.drive.turn(&mut drive);
         let back = drive.map(|d| 1.0 / d);
-        for (lane, audio) in self.lanes.iter_mut().zip(block.audio.iter_mut()) {
+        for (c, (lane, audio)) in self.lanes.iter_mut().zip(block.audio.iter_mut()).enumerate() {
+            let mut after = SILENCE;
+            width.run(Means { x: lane.top(), counts: f64::INFINITY, means: &mut after });
             lane.down(&self.shaping, audio);
-            audio.iter_mut().zip(&back).for_each(|(x, b)| *x *= b);
-        }
-        back
-    }
-
-    /// Takes the constant that the model makes.
-    fn block_dc(&mut self, audio: &mut [Frames], back: &Frames) {
-        for ((y, x), constant) in audio.iter_mut().zip(&self.late).zip(&mut self.constants) {
-            let mut c = *constant;
+            let [mut first, mut second] = self.constants[c];
             for i in 0..QUANTUM {
-                let most = COUNTS * self.scale * back[i];
-                c += self.slow * (y[i] - within(x[i], most) - c);
-                y[i] -= c;
+                let added = within(after[i] - self.before[c][i], most);
+                first += self.slow * (added - first);
+                second += self.slow * (first - second);
+                audio[i] = (audio[i] - second) * back[i];
             }
-            *constant = if c.abs() < TINY { 0.0 } else { c };
+            self.constants[c] = [first, second].map(|v| if v.abs() < TINY { 0.0 } else { v });
+        }
+    }
+}
+
+/// Means of the samples of each frame, none beyond ±`counts`.
+///
+/// Where that clips, the aliases that would fall near zero lie at multiples of the sample rate, where a mean over
+/// a frame has its zeros.
+struct Means<'a> {
+    x: &'a [f64],
+    counts: f64,
+    means: &'a mut Frames,
+}
+
+impl Kernel for Means<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let factor = self.x.len() / QUANTUM;
+        let share = 1.0 / factor as f64;
+        for (mean, x) in self.means.iter_mut().zip(self.x.chunks_exact(factor)) {
+            // Factors are even: two sums that do not wait for each other.
+            let (mut even, mut odd) = (0.0, 0.0);
+            for [a, b] in x.as_chunks::<2>().0 {
+                even += within(*a, self.counts);
+                odd += within(*b, self.counts);
+            }
+            *mean = (even + odd) * share;
         }
     }
 }

@@ -7,7 +7,7 @@
 //! number of frames, the same for every model. A quiet signal passes within 0.01 dB from 20 Hz to 20 kHz,
 //! but for `tape_speed`.
 //!
-//! Asymmetric curves make a constant. It is taken from what the model adds, below 5 Hz, and not from the sound
+//! Asymmetric curves make a constant. What is below 5 Hz is taken from what the model adds, not from the sound
 //! itself; so there is no high-pass in the way of a quiet signal.
 
 mod audio;
@@ -15,8 +15,8 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use super::top_rate::{NORMAL, QUALITIES};
-use super::{Format, Kind, Notes, Refusal, UnitSpec, auto_gain, clipper};
+use super::top_rate::{self, NORMAL, QUALITIES};
+use super::{Format, Kind, Notes, Refusal, UnitSpec, auto_gain};
 use crate::dsp::tape_heads::Heads;
 use crate::param::{self, Choice, ParamSpec, Values};
 use audio::SaturatorUnit;
@@ -120,7 +120,7 @@ impl Kind for Saturator {
     }
 
     fn listen() -> Option<ParamSpec> {
-        Some(clipper::delta())
+        Some(top_rate::delta())
     }
 
     fn time_constant(_: &Format, values: &Values) -> f64 {

@@ -30,7 +30,7 @@ pub(super) const FRESH_TAPE: f64 = 0.2;
 
 /// One model and what it remembers of every channel.
 pub(super) enum Model {
-    Tube { stages: Vec<Tube>, bias: Tracks<3> },
+    Tube { stages: Vec<Tube>, bias: Tracks<4>, rate: f64 },
     Tape { tape: Vec<Hysteresis>, bias: Tracks<2>, keep: f64, work: Vec<Four> },
     Transformer { cores: Vec<Flux>, bias: Tracks<3>, winding: Winding },
     Harmonics { clips: Vec<Clip>, powers: Tracks<POWERS>, work: Vec<f64> },
@@ -43,10 +43,10 @@ fn off_middle(b: f64) -> [f64; 3] {
     [b, t, 1.0 / (1.0 - t * t)]
 }
 
-/// Where the tube stands, by the asymmetry in percent.
-fn tube(asymmetry: f64) -> [f64; 3] {
+/// Where the tube stands, by the asymmetry in percent, and what leaks at `rate`, by the grid's time in ms.
+fn tube(asymmetry: f64, grid: f64, rate: f64) -> [f64; 4] {
     let b = 0.01 * asymmetry * COLDEST;
-    [b, triode(b), 1.0 / triode_slope(b)]
+    [b, triode(b), 1.0 / triode_slope(b), 1000.0 / (grid * rate)]
 }
 
 /// Reversible share of the tape's magnetisation, and one over its slope.
@@ -62,9 +62,11 @@ impl Model {
         let (samples, rate) = (QUANTUM * factor, format.rate() * factor as f64);
         let asymmetry = values.get(P::Asymmetry);
         match name {
-            Name::Tube => {
-                Model::Tube { stages: vec![Tube::default(); n], bias: Tracks::new(factor, tube(asymmetry)) }
-            }
+            Name::Tube => Model::Tube {
+                stages: vec![Tube::default(); n],
+                bias: Tracks::new(factor, tube(asymmetry, values.get(P::Grid), rate)),
+                rate,
+            },
             Name::Tape => Model::Tape {
                 tape: vec![Hysteresis::default(); n.div_ceil(LANES)],
                 bias: Tracks::new(factor, tape(values.get(P::TapeBias))),
@@ -95,6 +97,11 @@ impl Model {
         if name == Name::Harmonics { Shaper::Mean } else { Shaper::Instant }
     }
 
+    /// True if what goes in far too loud is lost, at every frequency.
+    pub(super) fn saturates(name: Name) -> bool {
+        matches!(name, Name::Tube | Name::Tape | Name::Soft)
+    }
+
     /// Gain that brings full scale to the model's own.
     pub(super) fn scale(name: Name) -> f64 {
         if name == Name::Tape { TAPE_FIELD } else { 1.0 }
@@ -114,7 +121,10 @@ impl Model {
     pub(super) fn follow(&mut self, block: &Block<'_>) {
         let asymmetry = block.ramp(P::Asymmetry);
         match self {
-            Model::Tube { bias, .. } => bias.follow(asymmetry.is_moving(), |i| tube(asymmetry.at(i))),
+            Model::Tube { bias, rate, .. } => {
+                let grid = block.ramp(P::Grid);
+                bias.follow(moving(&[asymmetry, grid]), |i| tube(asymmetry.at(i), grid.at(i), *rate));
+            }
             Model::Tape { bias, .. } => {
                 let ramp = block.ramp(P::TapeBias);
                 bias.follow(ramp.is_moving(), |i| tape(ramp.at(i)));
@@ -132,13 +142,13 @@ impl Model {
         }
     }
 
-    /// Audio thread. One quantum of all channels at the top rate. `rate` is that rate, `grid` in seconds.
-    pub(super) fn process(&mut self, width: Width, lanes: &mut [Lane], rate: f64, grid: f64) {
+    /// Audio thread. One quantum of all channels at the top rate.
+    pub(super) fn process(&mut self, width: Width, lanes: &mut [Lane]) {
         match self {
-            Model::Tube { stages, bias } => {
-                let [grid_rest, rest, unity] = bias.rows();
+            Model::Tube { stages, bias, rate } => {
+                let [grid, rest, unity, leak] = bias.rows();
                 for (lane, stage) in lanes.iter_mut().zip(stages) {
-                    stage.process(width, lane.top(), Bias { grid: grid_rest, rest, unity }, rate, grid * rate);
+                    stage.process(width, lane.top(), Bias { grid, rest, unity, leak }, *rate);
                 }
             }
             Model::Tape { tape, bias, keep, work } => {

@@ -25,7 +25,7 @@ fn models_leave_no_alias() {
             let more = [(48_000, 0.0), (48_000, 24.0)];
             for (rate, drive) in [44_100, 48_000, 96_000].map(|r| (r, 12.0)).into_iter().chain(more) {
                 let set = [("model", m as f64), ("drive", drive), ("quality", q as f64)];
-                let t = tone("saturator", rate, &set, 5_000.0, 0.0, 0.3);
+                let t = tone("saturator", rate, &set, 5_000.0, 0.0, 0.7);
                 println!(
                     "{rate} Hz, {model}, {name}, drive {drive}: {:.1} dBc at most, {:.1} in all",
                     t.alias, t.aliases
@@ -237,7 +237,7 @@ fn the_difference_is_the_distortion() {
         let sum = (late..out.len()).map(|n| (out[n] / gain - x[n - late] - delta[n]).abs()).fold(0.0, f64::max);
         let level = db(peak(&delta[200 * QUANTUM..]));
         println!("{model}: the difference is {level:.1} dBFS, and what is added to the sound within {sum:.0e}");
-        assert!(sum < 1e-13 && (-90.0..-10.0).contains(&level));
+        assert!(sum < 1e-15 * 16.0 && (-90.0..-10.0).contains(&level));
     }
 }
 
@@ -256,13 +256,13 @@ fn anything_that_comes_stays_finite_and_is_forgotten_soon() {
             let calm = [vec![0.0; n], sine(300.0, 48e3, 0.01, after)].concat();
             let want = Rig::new("saturator", 48_000, "mono", &set).run(&[calm]).remove(0);
             assert!(y.iter().all(|v| v.is_finite() && v.abs() < 1e6), "{}", peak(&y));
-            let off = |ms: usize| {
+            let off = |ms: usize| -> f64 {
                 let at = n + 48 * ms;
                 let d: Vec<f64> = (at..at + 480).map(|n| y[n] - want[n]).collect();
                 db(peak(&d) / peak(&want[at..at + 480]))
             };
             println!("{model}, quality {quality}: off by {:.1} dB after 100 ms, {:.1} after 500", off(100), off(500));
-            assert!(off(500) < -40.0);
+            assert!(off(100) < -10.0 && off(500) < -60.0);
         }
     }
 }
@@ -297,7 +297,10 @@ fn steps_leave_no_click() {
                     MODELS[model as usize]
                 );
                 println!("{line}");
-                if moving > (steady + 1.0).max(-120.0) {
+                // These two follow the level as dynamics do: the tube's bias, and the tape's first curve where the
+                // field grows.
+                let least = if model == TAPE || model == TUBE { -100.0 } else { -120.0 };
+                if moving > (steady + 1.0).max(least) {
                     over.push(line);
                 }
             }
