@@ -85,6 +85,26 @@ impl Knots {
         k
     }
 
+    /// Takes the knees from the clipped `x`, where the knots meet them; none is wider than `widest`.
+    #[inline(always)]
+    fn bend(&self, x: &mut [f64; CHUNK], h: &[f64; CHUNK], widest: f64) {
+        let lowest = self.low.iter().fold(f64::INFINITY, |m, v| min(m, *v));
+        let highest = self.high.iter().fold(f64::NEG_INFINITY, |m, v| max(m, *v));
+        let (from, to) = (1.0 - widest, 1.0 + widest);
+        if highest > from && lowest < to {
+            for i in 0..CHUNK {
+                let h = max(h[i], CLOSE);
+                x[i] -= knee(self.low[i] - 1.0, self.middle[i] - 1.0, self.high[i] - 1.0, h);
+            }
+        }
+        if lowest < -from && highest > -to {
+            for i in 0..CHUNK {
+                let h = max(h[i], CLOSE);
+                x[i] += knee(-1.0 - self.high[i], -1.0 - self.middle[i], -1.0 - self.low[i], h);
+            }
+        }
+    }
+
     /// The largest magnitude.
     #[inline(always)]
     fn peak(&self) -> f64 {
@@ -171,12 +191,7 @@ impl Kernel for Clipping<'_> {
                 x[i] = hard(k.low[i], k.middle[i], k.high[i], k.mean[i]);
             }
             if widest > 0.0 {
-                for i in 0..CHUNK {
-                    let h = max(h[i], CLOSE);
-                    let above = knee(k.low[i] - 1.0, k.middle[i] - 1.0, k.high[i] - 1.0, h);
-                    let below = knee(-1.0 - k.high[i], -1.0 - k.middle[i], -1.0 - k.low[i], h);
-                    x[i] = x[i] - above + below;
-                }
+                k.bend(x, h, widest);
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::dsp::adaa::Clip;
 use crate::dsp::curves::{tanh, triode, triode_slope};
 use crate::dsp::flux::{Core, Flux, Winding};
 use crate::dsp::harmonics::{self, POWERS};
-use crate::dsp::hysteresis::{Four, Hysteresis, LANES, REVERSIBLE, slope};
+use crate::dsp::hysteresis::{Hysteresis, LANES, REVERSIBLE, Two, slope};
 use crate::dsp::math::db_to_gain;
 use crate::dsp::shaping::{Lane, Shaper, Shaping};
 use crate::dsp::tube::{Bias, Tube};
@@ -31,7 +31,7 @@ pub(super) const FRESH_TAPE: f64 = 0.2;
 /// One model and what it remembers of every channel.
 pub(super) enum Model {
     Tube { stages: Vec<Tube>, bias: Tracks<4>, rate: f64 },
-    Tape { tape: Vec<Hysteresis>, bias: Tracks<2>, keep: f64, work: Vec<Four> },
+    Tape { tape: Vec<Hysteresis>, bias: Tracks<2>, keep: f64, work: Vec<Two> },
     Transformer { cores: Vec<Flux>, bias: Tracks<3>, winding: Winding },
     Harmonics { clips: Vec<Clip>, powers: Tracks<POWERS>, work: Vec<f64> },
     Soft { bias: Tracks<3> },
