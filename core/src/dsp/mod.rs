@@ -4,17 +4,22 @@
 //! The order is the same in every file: `new`, setters, `reset`, `process`, `latency`, readouts.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
+pub mod adaa;
 pub mod analog;
 pub mod ballistics;
 pub mod ballistics_glide;
 pub mod box_cascade;
 pub mod convolver;
 pub mod crossover;
+pub mod curves;
 pub mod delay;
 pub mod dither;
 pub mod fft;
 pub mod filters;
+pub mod flux;
+pub mod harmonics;
 pub mod highpass;
+pub mod hysteresis;
 pub mod knee;
 pub mod kweight;
 pub mod linear_phase;
@@ -26,10 +31,13 @@ pub mod ramp;
 pub mod random;
 pub mod remez;
 pub mod simd;
+pub mod shaping;
 pub mod sliding_min;
 pub mod stretches;
 pub mod svf;
+pub mod tape_heads;
 pub mod true_peak;
+pub mod tube;
 pub mod wide;
 
 /// Frames in the one slice of audio every unit sees, at absolute multiples of itself.

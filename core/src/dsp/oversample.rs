@@ -217,6 +217,12 @@ impl Oversampler {
         &mut self.buffers[f.up.len()]
     }
 
+    /// Audio thread. The quantum at the top rate once more.
+    #[inline]
+    pub fn top(&mut self) -> &mut [f64] {
+        self.buffers.last_mut().map_or(&mut [][..], |b| b)
+    }
+
     /// Audio thread. Brings the top rate's quantum back.
     pub fn down(&mut self, f: &OversampleFilters, output: &mut Frames) {
         f.width.run(Fall { o: self, f });

@@ -6,8 +6,10 @@
 //! A new unit is one new file and one line in [`CATALOG`].
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 
+mod auto_gain;
 mod block;
 mod channels;
+pub mod clipper;
 pub mod compressor;
 pub mod dither;
 pub mod equalizer;
@@ -15,8 +17,12 @@ mod erased;
 pub mod gain;
 pub mod limiter;
 #[cfg(test)]
-mod rig;
+pub(crate) mod rig;
+pub mod saturator;
 pub mod stereo;
+#[cfg(test)]
+mod tones;
+mod top_rate;
 
 pub use block::{Block, Glides, Listen, Ramp};
 pub use channels::{Format, Layout, NAMED, Role};
@@ -30,8 +36,10 @@ pub static CATALOG: &[&dyn AnyKind] = &[
     &Erased::<gain::Gain>::NEW,
     &Erased::<equalizer::Equalizer>::NEW,
     &Erased::<compressor::Compressor>::NEW,
-    &Erased::<limiter::Limiter>::NEW,
     &Erased::<stereo::Stereo>::NEW,
+    &Erased::<saturator::Saturator>::NEW,
+    &Erased::<clipper::Clipper>::NEW,
+    &Erased::<limiter::Limiter>::NEW,
     &Erased::<dither::Dither>::NEW,
 ];
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{AnyKind, AnyUnit, Format, GLIDE_MS, Glides, Layout, Notes, Readings, find, ramp_frames};
 use crate::dsp::{Frames, QUANTUM};
 use crate::param::{Motion, ParamTable, Values};
-use crate::units::Block;
+use crate::units::{Block, Listen};
 
 /// A parameter's new value at a frame.
 pub type Move<'a> = (usize, &'a str, f64);
@@ -24,6 +24,9 @@ pub struct Rig {
     /// Value of the watched parameter at every frame.
     pub watched: Vec<f64>,
     pub watch: Option<&'static str>,
+    /// What of the unit is listened to, and what is heard.
+    pub listen: Option<u16>,
+    pub heard: Vec<Vec<f64>>,
     /// Time of each `process`.
     spent: Vec<Duration>,
 }
@@ -50,6 +53,8 @@ impl Rig {
             reductions: vec![],
             watched: vec![],
             watch: None,
+            listen: None,
+            heard: vec![],
             spent: vec![],
         }
     }
@@ -100,9 +105,16 @@ impl Rig {
             self.glides.advance();
             let mut audio = cut(input, n);
             let side = sidechain.map(|s| cut(s, n));
+            let mut heard = vec![[0.0; QUANTUM]; audio.len()];
+            let mut block = Block::new(&mut audio, side.as_deref(), &self.glides);
+            block.listen = self.listen.map(|what| Listen { what, out: &mut heard });
             let start = Instant::now();
-            self.unit.process(&mut Block::new(&mut audio, side.as_deref(), &self.glides));
+            self.unit.process(&mut block);
             self.spent.push(start.elapsed());
+            if self.listen.is_some() {
+                self.heard.resize(heard.len(), vec![]);
+                self.heard.iter_mut().zip(&heard).for_each(|(h, x)| h.extend(x));
+            }
             out.iter_mut().zip(&audio).for_each(|(o, a)| o.extend(a));
             let mut r = Readings::default();
             self.unit.readings(&mut r);

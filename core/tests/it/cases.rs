@@ -31,6 +31,8 @@ pub fn working(kind: &'static dyn AnyKind) -> SlotPlan {
         "limiter" => slot.with("gain", 6.0).with("ceiling", -3.0),
         "stereo" => slot.with("width", 160.0).with("mono_slope", 1.0).with("mono_freq", 200.0),
         "dither" => slot.with("bits", 24.0),
+        "clipper" => slot.with("gain", 6.0).with("ceiling", -3.0),
+        "saturator" => slot.with("drive", 6.0),
         other => panic!("{other}: say here with which settings it works"),
     }
 }
@@ -83,6 +85,11 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
     CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer(), turned_stereo()]).chain(splits()).collect()
+}
+
+/// True for units that work at a higher rate, between its filters.
+pub fn shapes(slot: &SlotPlan) -> bool {
+    ["clipper", "saturator"].contains(&name(slot).as_str())
 }
 
 /// What to call a slot in a message.

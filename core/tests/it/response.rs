@@ -7,7 +7,7 @@ use lathe_core::rack::plan::{BranchPlan, RackPlan, SlotPlan};
 use lathe_core::rack::split::SplitKind;
 use lathe_core::units::find;
 
-use crate::cases::{all_working, name, neutral_units, rack};
+use crate::cases::{all_working, name, neutral_units, rack, shapes};
 
 const RATE: u32 = 96_000;
 
@@ -54,11 +54,14 @@ fn a_resonant_equalizer_has_the_response_of_its_sections() {
 fn neutral_units_are_flat_with_their_latency_taken_out() {
     for slot in neutral_units() {
         let r = measure(&rack("stereo", vec![slot.clone()]), None, Feed::All);
+        // Shapers are flat where their way up and down is, and the curve they stand on bends at −120 dBFS.
+        let (top, most) = if shapes(&slot) { (20_000.0, 0.01) } else { (40_000.0, 1e-9) };
         for c in &r.curves {
-            let level = c.magnitude.iter().map(|m| db(*m).abs()).fold(0.0, f64::max);
-            let angle = c.phase.iter().map(|p| p.abs()).fold(0.0, f64::max);
+            let count = frequencies().iter().filter(|f| **f <= top * 1.000_001).count();
+            let level = c.magnitude[..count].iter().map(|m| db(*m).abs()).fold(0.0, f64::max);
+            let angle = c.phase[..count].iter().map(|p| p.abs()).fold(0.0, f64::max);
             assert!(
-                level < 1e-9 && angle < 1e-9,
+                level < most && angle < most,
                 "{}, {} frames: {level:e} dB, {angle:e} rad",
                 name(&slot),
                 r.latency

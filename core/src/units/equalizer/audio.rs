@@ -8,7 +8,6 @@
 //! kind at the same place; others begin with none. So do dynamic parts, whose moves go on from those of
 //! then; one that is new begins without a move and takes it up with its attack.
 
-use super::auto_gain::AutoGain;
 use super::cascade::{Cascade, Routes};
 use super::design::{Design, PLACES};
 use super::dynamic::{self, Memory, Moves};
@@ -21,6 +20,7 @@ use crate::dsp::math::db_to_gain;
 use crate::dsp::ramp::Quintic;
 use crate::dsp::svf::State;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
+use crate::units::auto_gain::{self, AutoGain};
 use crate::units::{Block, Format, Readings, Unit, ramp_frames};
 
 /// Time constants that a new design lives through before it is heard: 0.01 % of its past is missing then.
@@ -79,7 +79,7 @@ impl EqualizerUnit {
         EqualizerUnit {
             routes: Routes::new(format),
             listen: BandListen::new(format, design.regions),
-            auto_gain: AutoGain::new(format),
+            auto_gain: AutoGain::new(format, auto_gain::GENTLE),
             now: Cascade { design: Some(design), states: states(), moves: Moves::new(format.channels()) },
             coming: Cascade { design: None, states: states(), moves: Moves::new(format.channels()) },
             next: None,

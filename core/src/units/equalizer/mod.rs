@@ -5,7 +5,6 @@
 //! stated in [`crate::dsp::filters`]; how bells and shelves move with the level, in `dynamic.rs`; how a new one is taken in without a click, in `audio.rs`.
 
 mod audio;
-mod auto_gain;
 mod cascade;
 mod design;
 mod dynamic;
@@ -244,6 +243,6 @@ impl Kind for Equalizer {
         let d = Design::cascade(format, values);
         let filters = d.time_constant().max(kernel) / format.rate();
         let moves = d.dynamics.iter().flatten().fold(filters, |t, d| t.max(d.slowest));
-        moves.max(if values.on(P::AutoGain) { auto_gain::WINDOW } else { 0.0 })
+        moves.max(if values.on(P::AutoGain) { crate::units::auto_gain::WINDOW } else { 0.0 })
     }
 }

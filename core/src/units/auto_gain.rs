@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Auto gain: the bands change the sound, not the loudness.
+//! Auto gain: what a unit does changes the sound, not the loudness.
 //!
-//! The K-weighted energies before and after the bands are averaged over the same time, so that what changes
-//! in the programme cancels; their ratio, no more than 12 dB either way, is what is taken back. It stands
+//! The K-weighted energies before and after its work are averaged over the same time, so that what changes
+//! in the programme cancels; their ratio, within limits, is what is taken back. It stands
 //! still while the input is silent. In the unit and on the audio thread, so live and offline are the same.
 
 use crate::dsp::kweight::KWeighting;
@@ -16,10 +16,20 @@ pub(super) const WINDOW: f64 = 3.0;
 const GATE: f64 = 0.1;
 /// Mean weighted power of −70 LUFS: 10^((−70 + 0.691)/10).
 const SILENT: f64 = 1.172_465e-7;
-/// The largest correction, dB.
-const MOST_DB: f64 = 12.0;
-/// The fastest correction, dB per second.
-const SLEW: f64 = 1.0;
+/// How far a correction may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The largest, dB either way.
+    most: f64,
+    /// The fastest, dB per second.
+    slew: f64,
+}
+
+/// For filters, whose bands are moved while one listens.
+pub(super) const GENTLE: Limits = Limits { most: 12.0, slew: 1.0 };
+/// For what saturates: it takes more from the level, and at once.
+pub(super) const FIRM: Limits = Limits { most: 24.0, slew: 3.0 };
+
 /// Time constant that rounds its corners, in seconds.
 const ROUND: f64 = 0.05;
 
@@ -37,13 +47,14 @@ pub(super) struct AutoGain {
     gain: f64,
     keep_recent: f64,
     keep: f64,
+    most: f64,
     step: f64,
     rounding: f64,
 }
 
 impl AutoGain {
     /// Control side.
-    pub(super) fn new(format: &Format) -> AutoGain {
+    pub(super) fn new(format: &Format, limits: Limits) -> AutoGain {
         let weighting = KWeighting::new(format.sample_rate, &format.layout.loudness_weights());
         let quanta = format.rate() / QUANTUM as f64;
         AutoGain {
@@ -58,12 +69,13 @@ impl AutoGain {
             gain: 0.0,
             keep_recent: one_pole(GATE, quanta),
             keep: one_pole(WINDOW, quanta),
-            step: SLEW / format.rate(),
+            most: limits.most,
+            step: limits.slew / format.rate(),
             rounding: 1.0 - one_pole(ROUND, format.rate()),
         }
     }
 
-    /// Audio thread. Before the bands; `weight` is the share of the correction.
+    /// Audio thread. Before the work; `weight` is the share of the correction.
     pub(super) fn hear(&mut self, weight: Ramp<'_>, audio: &[Frames]) {
         let on = weight.is_moving() || weight.last() > 0.0;
         if self.on && !on {
@@ -75,7 +87,7 @@ impl AutoGain {
         }
     }
 
-    /// Audio thread. After the bands, in place.
+    /// Audio thread. After it, in place.
     pub(super) fn apply(&mut self, weight: Ramp<'_>, audio: &mut [Frames]) {
         if !self.on {
             return;
@@ -101,7 +113,7 @@ impl AutoGain {
     /// What would make both equally loud, dB.
     fn wanted(&self) -> f64 {
         let ratio = (self.energy_in / self.energy_out.max(TINY * TINY)).sqrt();
-        gain_to_db(ratio).clamp(-MOST_DB, MOST_DB)
+        gain_to_db(ratio).clamp(-self.most, self.most)
     }
 
     /// Audio thread. As after `new`.
