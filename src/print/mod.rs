@@ -36,7 +36,9 @@ use lathe_core::units::Layout;
 
 use self::entry::{Entry, FORMAT, Hashes, Source, State};
 use self::facts::Facts;
-use self::folder::{Folder, OsFolder};
+#[cfg(test)]
+use self::folder::Folder;
+use self::folder::OsFolder;
 use self::live::{Ask, Live, Progress};
 use self::recorder::{Recorder, buffer_frames, put_sidecar};
 use self::shelf::Shelf;

@@ -6,7 +6,8 @@ use std::io;
 
 use lathe_core::analysis::{Reader, TapMeter, TapReadings};
 use lathe_core::dsp::QUANTUM;
-use lathe_core::engine::{Frame, TapChunk};
+use lathe_core::engine::Frame;
+use lathe_core::engine::tap::TapChunk;
 use lathe_core::units::Layout;
 
 use super::entry::{Fault, FaultKind, Loudness};

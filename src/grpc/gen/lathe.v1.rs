@@ -4132,7 +4132,7 @@ pub struct AudioStatus {
     /// The server's last cycle is too old.
     #[prost(bool, tag = "7")]
     pub hung: bool,
-    /// Glitches the server told of since the start.
+    /// Glitches since the start: those the server told of, and periods that a file was not decoded in time for.
     #[prost(uint64, tag = "8")]
     pub xruns: u64,
     /// Engines lost to a fault or a hung driver since the start; each was replaced.
