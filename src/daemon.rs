@@ -22,6 +22,7 @@ use crate::control::{Control, Handle, Host as _, Reloaded};
 use crate::exit::{Exit, Failure};
 use crate::log::{self, Log, LogFormat};
 use crate::notify::{self, Manager};
+use crate::print::{Limits, Prints};
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
 use crate::store::{self, Origin, StateDir};
@@ -78,6 +79,9 @@ pub struct Flags {
     /// Where snapshots and the last state are kept [default: STATE_DIRECTORY, else the XDG state folder]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Where prints are recorded [default: `prints` in the state directory]
+    #[arg(long, value_name = "DIR")]
+    pub print_dir: Option<PathBuf>,
     /// Ignore the last state: start with the rack file as it is
     #[arg(long)]
     pub fresh: bool,
@@ -131,9 +135,10 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let osc = socket.map(|s| start_osc(s, &settings, &host, &telemetry, &library)).transpose().map_err(io)?;
+    let prints = start_prints(&flags, &settings, &host, &state);
     let counters = osc.as_ref().map(osc::Server::counters);
-    let grpc = start_grpc(listeners, &host, &telemetry, library, counters).map_err(io)?;
-    let services = Services { keeper, osc, grpc, telemetry };
+    let grpc = start_grpc(listeners, &host, &telemetry, library, prints.clone(), counters).map_err(io)?;
+    let services = Services { keeper, osc, grpc, telemetry, prints };
     let running = Running { supervisor, services, log, rack: flags.rack };
     let mut manager = Manager::new();
     let step = running.live(&mut signals, &mut manager, |state| {
@@ -220,6 +225,7 @@ struct Services {
     osc: Option<osc::Server>,
     grpc: Option<Grpc>,
     telemetry: Telemetry,
+    prints: Prints,
 }
 
 /// The gRPC server and the thread that its network runs on.
@@ -240,7 +246,7 @@ impl Services {
         ]
     }
 
-    /// Stop order: who may change things, the sound, then its state.
+    /// Stop order: who may change things, what is recorded, the sound, then its state.
     fn end(self, supervisor: Supervisor) {
         tracing::info!("ending");
         if let Some(osc) = self.osc {
@@ -252,6 +258,7 @@ impl Services {
                 tracing::error!("the gRPC server had failed");
             }
         }
+        self.prints.end();
         supervisor.stop();
         self.keeper.stop();
     }
@@ -309,11 +316,24 @@ fn bind_grpc(flags: &Flags, settings: &Settings) -> Result<grpc::Listeners, Fail
     Ok(listeners)
 }
 
+/// The prints; flags win over the settings.
+fn start_prints(flags: &Flags, settings: &Settings, host: &Handle, state: &StateDir) -> Prints {
+    // It was checked when it was read.
+    let named = flags.print_dir.clone().or(settings.print.dir().ok().flatten());
+    let dir = named.unwrap_or_else(|| state.path().join("prints"));
+    let limits = Limits {
+        buffer_seconds: *settings.print.buffer_s.get_ref(),
+        spare_bytes: *settings.print.spare_mib.get_ref() << 20,
+    };
+    Prints::new(host.clone(), &dir, limits)
+}
+
 fn start_grpc(
     listeners: grpc::Listeners,
     host: &Handle,
     telemetry: &Telemetry,
     library: Arc<dyn Snapshots>,
+    prints: Prints,
     osc: Option<Arc<osc::stats::Stats>>,
 ) -> std::io::Result<Option<Grpc>> {
     if listeners.tcp.is_empty() && listeners.sockets.is_empty() {
@@ -332,6 +352,7 @@ fn start_grpc(
         host: host.clone(),
         snapshots: Some(library),
         meters: Some(Arc::new(telemetry.clone())),
+        prints: Some(prints),
         http,
         counts,
     };

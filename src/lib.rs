@@ -19,6 +19,8 @@
 //! | [`adapters`] | readings and snapshots as the OSC server sees them |
 //! | [`client`] | a small client of a running daemon, for the command line |
 //! | [`cli`] | the command line `lathe`, one file per verb |
+//! | [`print`] | records main, the monitor or the input to files while it plays |
+//! | [`utc`] | moments as people read them |
 //! | [`exit`], [`signals`] | exit codes and signal dispositions of both programs |
 
 pub mod adapters;
@@ -34,9 +36,11 @@ pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod osc;
+pub mod print;
 pub mod racks;
 pub mod settings;
 pub mod signals;
 pub mod store;
 pub mod telemetry;
+pub mod utc;
 pub mod watchdog;

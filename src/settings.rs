@@ -16,6 +16,9 @@ use crate::osc::policy::Allow;
 /// Sample rates and periods the built-in clock takes.
 pub const RATES: RangeInclusive<u32> = 8_000..=768_000;
 pub const PERIODS: RangeInclusive<usize> = 16..=8192;
+/// Seconds that a print has in memory for a slow disk, and MiB that stay free.
+pub const PRINT_BUFFERS: RangeInclusive<u32> = 2..=30;
+pub const PRINT_SPARE: RangeInclusive<u64> = 1..=1_048_576;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,6 +28,7 @@ pub struct Settings {
     pub audio: Audio,
     pub jack: Jack,
     pub levels: Levels,
+    pub print: Print,
     pub osc: Osc,
     pub http: Http,
     pub state: State,
@@ -223,6 +227,34 @@ fn absolute(key: &str, path: &Spanned<String>) -> Result<Option<PathBuf>, String
     }
 }
 
+/// Where prints go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Print {
+    /// The directory; empty for `prints` in that of the state.
+    pub dir: Spanned<String>,
+    /// Seconds of audio in memory for a slow disk.
+    pub buffer_s: Spanned<u32>,
+    /// What stays free, in MiB.
+    pub spare_mib: Spanned<u64>,
+}
+
+impl Default for Print {
+    fn default() -> Self {
+        Print {
+            dir: Spanned::new(0..0, String::new()),
+            buffer_s: Spanned::new(0..0, 5),
+            spare_mib: Spanned::new(0..0, 256),
+        }
+    }
+}
+
+impl Print {
+    pub fn dir(&self) -> Result<Option<PathBuf>, String> {
+        absolute("dir", &self.dir)
+    }
+}
+
 /// Why a settings file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -267,6 +299,9 @@ impl Settings {
         }
         self.http.check()?;
         self.state.dir().map_err(|reason| (self.state.dir.span().start, reason))?;
+        self.print.dir().map_err(|reason| (self.print.dir.span().start, reason))?;
+        in_range("buffer_s", &self.print.buffer_s, &PRINT_BUFFERS, "s")?;
+        in_range("spare_mib", &self.print.spare_mib, &PRINT_SPARE, "MiB")?;
         in_range("reference_dbfs", &self.levels.reference_dbfs, &(-40.0..=0.0), "dBFS")
     }
 }
@@ -307,7 +342,7 @@ mod tests {
 
     /// Everything that a file says, without where it says it.
     fn said(s: &Settings) -> String {
-        let Settings { machine, audio, jack, levels, osc, http, state } = s;
+        let Settings { machine, audio, jack, levels, print, osc, http, state } = s;
         let rate = audio.rate.as_ref().map_or(crate::audio::clock::DEFAULT_RATE, |r| *r.get_ref());
         let period = audio.period.as_ref().map_or(crate::audio::clock::DEFAULT_PERIOD, |p| *p.get_ref());
         let client = jack.client.as_ref().map_or("lathe", |c| c.get_ref());
@@ -317,6 +352,7 @@ mod tests {
                 (&machine.name, rate, period, &jack.server, client, &jack.connect),
                 (levels.reference_dbfs.get_ref(), osc.address(), osc.allow.len(), osc.target.len()),
                 (http.address(), http.socket(), state.dir()),
+                (print.dir(), print.buffer_s.get_ref(), print.spare_mib.get_ref()),
             )
         )
     }
@@ -332,11 +368,12 @@ mod tests {
         let table: toml::Table = text.parse().unwrap();
         let keys = |section: &str| table[section].as_table().unwrap().keys().cloned().collect::<Vec<_>>();
         let sections: Vec<&str> = table.keys().map(String::as_str).collect();
-        assert_eq!(sections, ["audio", "http", "jack", "levels", "machine", "osc", "state"]);
+        assert_eq!(sections, ["audio", "http", "jack", "levels", "machine", "osc", "print", "state"]);
         assert_eq!(keys("audio"), ["backend", "period", "rate"]);
         assert_eq!(keys("jack"), ["client", "connect", "server"]);
         assert_eq!(keys("http"), ["listen", "socket"]);
         assert_eq!(keys("state"), ["dir"]);
+        assert_eq!(keys("print"), ["buffer_s", "dir", "spare_mib"]);
         for planned in ["tls", "plain_lan"] {
             assert!(!text.contains(planned), "{planned} is refused, so it is not offered");
         }
@@ -385,6 +422,9 @@ mod tests {
             ("[http]\nplain_lan = [\"10.0.0.0/8\"]\n", "x.toml:2:13", "not built yet"),
             ("[http]\nport = 7701\n", "x.toml:2:1", "port"),
             ("[state]\ndir = \"state\"\n", "x.toml:2:7", "absolute"),
+            ("[print]\ndir = \"prints\"\n", "x.toml:2:7", "absolute"),
+            ("[print]\nbuffer_s = 31\n", "x.toml:2:12", "2 to 30 s"),
+            ("[print]\nspare_mib = 0\n", "x.toml:2:13", "1 to 1048576 MiB"),
             ("[state]\npath = \"/x\"\n", "x.toml:2:1", "path"),
             ("[machine]\nnaem = \"a\"\n", "x.toml:2:1", "naem"),
             ("[levels]\nreference = 1\n", "x.toml:2:1", "reference"),

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use lathe_core::units::{Layout, Role};
@@ -79,8 +79,8 @@ pub struct FileSource {
     ring: rtrb::Consumer<f64>,
     channels: usize,
     rate: u32,
-    /// Frames that were not decoded in time and were silence instead.
-    pub missed: u64,
+    /// Periods that were not decoded in time, and have silence instead.
+    glitches: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
@@ -104,7 +104,13 @@ impl FileSource {
             }
         });
         spawned.map_err(|e| FileError::io(path, "decode", e))?;
-        Ok(FileSource { ring, channels, rate, missed: 0, stop })
+        Ok(FileSource { ring, channels, rate, glitches: Arc::default(), stop })
+    }
+
+    /// Counts its glitches there.
+    pub fn counting(mut self, glitches: Arc<AtomicU64>) -> FileSource {
+        self.glitches = glitches;
+        self
     }
 
     pub fn rate(&self) -> u32 {
@@ -127,7 +133,9 @@ impl FileSource {
         if let Ok(chunk) = chunk {
             chunk.commit_all();
         }
-        self.missed += (frames - ready) as u64;
+        if ready < frames {
+            self.glitches.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -190,7 +198,8 @@ mod tests {
         let right: Vec<f64> = left.iter().map(|x| -x).collect();
         w.write(&[&left, &right]).unwrap();
         w.finish().unwrap();
-        let mut file = FileSource::open(&path).unwrap();
+        let glitches = Arc::new(AtomicU64::new(0));
+        let mut file = FileSource::open(&path).unwrap().counting(glitches.clone());
         let mut planes = vec![vec![0.0; 100]; 2];
         for n in 0..50 {
             while file.ring.slots() < 200 {
@@ -201,6 +210,10 @@ mod tests {
             assert_eq!(planes[0], left[from..from + 100]);
             assert_eq!(planes[1], right[from..from + 100]);
         }
-        assert_eq!(file.missed, 0);
+        assert_eq!(glitches.load(Ordering::Relaxed), 0);
+        // More at once than is ever decoded ahead.
+        let mut planes = vec![vec![1.0; 100_000]; 2];
+        file.fill(&mut planes, 100_000);
+        assert_eq!((glitches.load(Ordering::Relaxed), planes[0][99_999]), (1, 0.0));
     }
 }

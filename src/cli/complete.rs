@@ -103,6 +103,14 @@ pub fn slots(current: &OsStr) -> Vec<CompletionCandidate> {
     slots.filter(|s| s.starts_with(current.as_ref())).map(|s| candidate(s, "")).collect()
 }
 
+/// Names of prints, the newest first.
+pub fn prints(current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let all = client().and_then(|c| super::print::all(&c).ok()).map_or(Vec::new(), |(all, _)| all);
+    let names = all.into_iter().rev().filter(|p| p.name.starts_with(current.as_ref()));
+    names.map(|p| candidate(p.name, &p.reason)).collect()
+}
+
 /// Names of snapshots.
 pub fn snapshots(current: &OsStr) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod list;
 mod manual;
 mod measure;
+pub mod print;
 pub mod reload;
 pub mod remote;
 mod render;
@@ -69,6 +70,7 @@ enum Verb {
     Redo(steps::RedoArgs),
     History(steps::HistoryArgs),
     Snapshot(snapshot::Args),
+    Print(print::Args),
     Export(export::Args),
     Watch(watch::Args),
     Completions(manual::CompletionsArgs),
@@ -117,6 +119,7 @@ fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Redo(a) => steps::redo(&a),
         Verb::History(a) => steps::history(&a),
         Verb::Snapshot(a) => snapshot::run(&a),
+        Verb::Print(a) => print::run(&a),
         Verb::Export(a) => export::run(&a),
         Verb::Watch(a) => watch::run(&a),
         Verb::Completions(a) => manual::completions(&a),

@@ -15,6 +15,7 @@ use tonic::{Response, Status, Streaming};
 use crate::exit::{Exit, Failure};
 pub use crate::grpc::v1;
 use v1::meter_service_client::MeterServiceClient;
+use v1::print_service_client::PrintServiceClient;
 use v1::rack_service_client::RackServiceClient;
 use v1::snapshot_service_client::SnapshotServiceClient;
 use v1::system_service_client::SystemServiceClient;
@@ -71,6 +72,9 @@ impl Client {
     }
     pub fn meters(&self) -> MeterServiceClient<Channel> {
         MeterServiceClient::new(self.channel.clone())
+    }
+    pub fn prints(&self) -> PrintServiceClient<Channel> {
+        PrintServiceClient::new(self.channel.clone())
     }
     pub fn system(&self) -> SystemServiceClient<Channel> {
         SystemServiceClient::new(self.channel.clone())

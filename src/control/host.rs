@@ -23,7 +23,7 @@ pub struct AudioState {
     pub audible: bool,
     /// The server's last cycle is too old.
     pub hung: bool,
-    /// Glitches that JACK told of.
+    /// Glitches that JACK told of, or periods that the file that plays was not decoded in time for.
     pub xruns: u64,
     /// Engines lost to a panic or a hung driver.
     pub lost_engines: u64,

@@ -2,11 +2,10 @@
 //! FLAC out, one frame at a time, by way of flacenc; sources: RFC 9639.
 //!
 //! flacenc's own stream keeps every frame in memory, so only its frame encoder and its MD5 are used
-//! here. STREAMINFO is written by this file, first empty and in full at the end. flacenc also
+//! here. STREAMINFO is written by this file, first without MD5 and in full at the end. flacenc also
 //! refuses rates above 96 kHz in its STREAMINFO, though its frame headers know them; frames are
 //! therefore encoded under a stand-in rate, and get their true header afterwards.
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, SeekFrom};
 
 use flacenc::bitsink::ByteSink;
 use flacenc::component::{BitRepr, Frame, FrameHeader, FrameOffset, StreamInfo};
@@ -15,6 +14,7 @@ use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
 use super::quantise::Quantiser;
+use super::storage::Storage;
 use super::writer::{Sink, Totals, WriteOptions};
 use super::{BitDepth, WriteSpec};
 
@@ -28,8 +28,11 @@ const STREAMINFO_BYTES: usize = 34;
 /// Speakers that FLAC implies for one to eight channels; any other mask needs a comment.
 const IMPLIED_MASKS: [u32; 8] = [0x4, 0x3, 0x7, 0x33, 0x37, 0x3f, 0x70f, 0x63f];
 
-pub(super) struct FlacSink {
-    out: BufWriter<File>,
+/// Bytes collected before they are written.
+const COLLECT: usize = 1 << 18;
+
+pub(super) struct FlacSink<S: Storage> {
+    out: S,
     spec: WriteSpec,
     bits: u32,
     quantiser: Quantiser,
@@ -45,10 +48,16 @@ pub(super) struct FlacSink {
     blocks: u32,
     /// Smallest and largest encoded block, in bytes.
     sizes: Option<(usize, usize)>,
+    /// Encoded, not written yet.
+    encoded: Vec<u8>,
+    /// Length of the file and frames in it after the last write that succeeded.
+    written: (u64, u64),
+    /// STREAMINFO may state the MD5: it is that of all that is in the file.
+    whole: bool,
 }
 
-impl FlacSink {
-    pub fn new(file: File, spec: &WriteSpec, depth: BitDepth, options: WriteOptions) -> io::Result<Self> {
+impl<S: Storage> FlacSink<S> {
+    pub fn new(out: S, spec: &WriteSpec, depth: BitDepth, options: WriteOptions) -> io::Result<Self> {
         let bits = depth.integer_bits().ok_or_else(|| other("FLAC holds integers only"))?;
         let rate = match spec.sample_rate {
             rate @ ..=MAX_FLACENC_RATE => rate as usize,
@@ -56,7 +65,7 @@ impl FlacSink {
         };
         let config = Encoder::default().into_verified().map_err(|(_, e)| other(e))?;
         let mut sink = FlacSink {
-            out: BufWriter::with_capacity(1 << 18, file),
+            out,
             spec: *spec,
             bits,
             quantiser: Quantiser::new(bits, spec, options),
@@ -69,9 +78,13 @@ impl FlacSink {
             frames: 0,
             blocks: 0,
             sizes: None,
+            encoded: Vec::new(),
+            written: (0, 0),
+            whole: false,
         };
         let head = sink.head();
         sink.out.write_all(&head)?;
+        sink.written.0 = head.len() as u64;
         Ok(sink)
     }
 
@@ -111,7 +124,9 @@ impl FlacSink {
             | u64::from(self.bits - 1) << 36
             | frames;
         info[10..18].copy_from_slice(&packed.to_be_bytes());
-        info[18..34].copy_from_slice(&self.digest.md5_digest());
+        if self.whole {
+            info[18..34].copy_from_slice(&self.digest.md5_digest());
+        }
         info
     }
 
@@ -134,13 +149,35 @@ impl FlacSink {
         let mut bytes = ByteSink::new();
         frame.write(&mut bytes).map_err(other)?;
         let bytes = bytes.into_inner();
-        self.out.write_all(&bytes)?;
+        self.encoded.extend_from_slice(&bytes);
         let (smallest, largest) = self.sizes.unwrap_or((usize::MAX, 0));
         self.sizes = Some((smallest.min(bytes.len()), largest.max(bytes.len())));
         self.frames += (self.pending.len() / self.spec.channels) as u64;
         self.blocks += 1;
         self.pending.clear();
-        Ok(())
+        if self.encoded.len() >= COLLECT { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what is encoded.
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.write_all(&self.encoded);
+        if done.is_ok() {
+            self.written = (self.written.0 + self.encoded.len() as u64, self.frames);
+        }
+        self.encoded.clear();
+        done
+    }
+
+    /// Writes everything before the first frame anew, for as many frames as there are now.
+    fn write_head(&mut self) -> io::Result<()> {
+        let head = self.head();
+        self.out.seek(SeekFrom::Start(0))?;
+        self.out.write_all(&head)
+    }
+
+    fn totals(&self) -> Totals {
+        let Quantiser { clipped, not_numbers, .. } = self.quantiser;
+        Totals { frames: self.frames, clipped, not_numbers }
     }
 
     /// Gives a frame that was encoded under the stand-in rate a header with its own. A last block
@@ -163,7 +200,7 @@ impl FlacSink {
     }
 }
 
-impl Sink for FlacSink {
+impl<S: Storage> Sink for FlacSink<S> {
     fn write(&mut self, planar: &[&[f64]]) -> io::Result<()> {
         let frames = planar.first().map_or(0, |plane| plane.len());
         for frame in 0..frames {
@@ -178,14 +215,34 @@ impl Sink for FlacSink {
         Ok(())
     }
 
+    fn checkpoint(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.write_head()?;
+        self.out.seek(SeekFrom::End(0)).map(drop)
+    }
+
     fn finish(&mut self) -> io::Result<Totals> {
         self.flush_block()?;
-        let head = self.head();
-        self.out.seek(SeekFrom::Start(0))?;
-        self.out.write_all(&head)?;
+        self.flush()?;
+        self.whole = true;
+        self.write_head()?;
         self.out.flush()?;
-        let Quantiser { clipped, not_numbers, .. } = self.quantiser;
-        Ok(Totals { frames: self.frames, clipped, not_numbers })
+        Ok(self.totals())
+    }
+
+    fn salvage(&mut self) -> io::Result<Totals> {
+        self.encoded.clear();
+        self.pending.clear();
+        let length;
+        (length, self.frames) = self.written;
+        self.out.set_len(length)?;
+        self.write_head()?;
+        self.out.flush()?;
+        Ok(self.totals())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.out.sync()
     }
 }
 
@@ -197,6 +254,7 @@ fn other(error: impl std::fmt::Display) -> io::Error {
 mod tests {
     use super::super::{AudioWriter, Encoding, open};
     use super::*;
+    use std::fs::File;
     use std::path::Path;
     use symphonia::core::codecs::audio::AudioDecoderOptions;
     use symphonia::core::formats::TrackType;

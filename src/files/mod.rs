@@ -14,6 +14,10 @@
 //! | `quantise` | TPDF dither, rounding, clamping, counting |
 //! | `writer` | `AudioWriter`: temporary file, rename at the end |
 //! | `wav_writer`, `flac_writer` | WAV, RF64 and FLAC out |
+//! | `recording` | `Recording`: an output that grows for hours and may end at any moment |
+//! | `storage` | what a recording is written to: a file, or what a test has in its place |
+//! | `bext` | the chunk that says what was recorded when, and how loud it is |
+mod bext;
 mod decoded;
 mod decoded_facts;
 mod error;
@@ -21,7 +25,9 @@ mod flac_writer;
 mod gapless;
 mod quantise;
 mod reader;
+mod recording;
 mod spec;
+mod storage;
 mod wav;
 mod wav_header;
 mod wav_writer;
@@ -32,9 +38,12 @@ mod hostile;
 
 use std::path::Path;
 
+pub use bext::{Bext, BextLoudness};
 pub use error::FileError;
 pub use quantise::DEFAULT_SEED;
 pub use reader::{AudioReader, Warnings};
+pub use recording::{Container, Recorded, Recording, repair_wav};
+pub use storage::Storage;
 pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
 pub use writer::{AudioWriter, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
 

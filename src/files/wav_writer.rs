@@ -3,63 +3,86 @@
 //!
 //! A `JUNK` chunk of the right size is kept free at the start; if the file turns out too long, it
 //! becomes `ds64` and the file RF64 (EBU Tech 3306 §3.2). Nothing has to be moved or known ahead.
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, SeekFrom};
 
 use super::quantise::Quantiser;
+use super::storage::Storage;
 use super::wav_header::{SUBFORMAT_TAIL, TAG_EXTENSIBLE, TAG_FLOAT, TAG_PCM};
 use super::writer::{Sink, Totals, WriteOptions};
-use super::{BitDepth, WriteSpec};
+use super::{BitDepth, Bext, WriteSpec};
 
 /// Largest size that the RIFF header can state and that no reader takes for "unknown".
 pub(super) const MAX_RIFF_BYTES: u64 = 0xffff_fffe;
 const DS64_BYTES: u32 = 28;
-/// Frames turned into bytes at once.
+/// Frames turned into bytes at once, and bytes collected before they are written.
 const BLOCK_FRAMES: usize = 4096;
+const COLLECT: usize = 1 << 18;
 
-pub(super) struct WavSink {
-    out: BufWriter<File>,
+pub(super) struct WavSink<S: Storage> {
+    out: S,
     spec: WriteSpec,
     depth: BitDepth,
     quantiser: Option<Quantiser>,
     /// Total size beyond which the file becomes RF64.
     riff_limit: u64,
+    /// Its length does not change while the file is written.
+    bext: Option<Bext>,
     frames: u64,
+    /// Encoded, not written yet.
     bytes: Vec<u8>,
 }
 
-impl WavSink {
+impl<S: Storage> WavSink<S> {
     pub fn new(
-        file: File,
+        out: S,
         spec: &WriteSpec,
         depth: BitDepth,
         options: WriteOptions,
         riff_limit: u64,
+        bext: Option<Bext>,
     ) -> io::Result<Self> {
-        let quantiser = |bits| Quantiser::new(bits, spec, options);
-        let mut sink = WavSink {
-            out: BufWriter::with_capacity(1 << 18, file),
-            spec: *spec,
-            depth,
-            quantiser: depth.integer_bits().map(quantiser),
-            riff_limit,
-            frames: 0,
-            bytes: Vec::new(),
-        };
+        let mut sink = WavSink::resumed(out, spec, depth, options, riff_limit, bext);
         let header = sink.header();
         sink.out.write_all(&header)?;
         Ok(sink)
     }
 
+    /// For a file that another sink began with the same arguments; nothing is written.
+    pub fn resumed(
+        out: S,
+        spec: &WriteSpec,
+        depth: BitDepth,
+        options: WriteOptions,
+        riff_limit: u64,
+        bext: Option<Bext>,
+    ) -> Self {
+        let quantiser = |bits| Quantiser::new(bits, spec, options);
+        WavSink {
+            out,
+            spec: *spec,
+            depth,
+            quantiser: depth.integer_bits().map(quantiser),
+            riff_limit,
+            bext,
+            frames: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    fn frame_bytes(&self) -> u64 {
+        (self.depth.container_bytes() * self.spec.channels) as u64
+    }
+
     fn data_bytes(&self) -> u64 {
-        self.frames * (self.depth.container_bytes() * self.spec.channels) as u64
+        self.frames * self.frame_bytes()
     }
 
     /// The whole header up to the first sample, for as many frames as there are now.
     fn header(&self) -> Vec<u8> {
         let format = self.format();
         let fact: u32 = if self.depth.integer_bits().is_none() { 12 } else { 0 };
-        let length = 12 + 8 + DS64_BYTES + 8 + format.len() as u32 + fact + 8;
+        let bext = self.bext.as_ref().map(Bext::chunk).unwrap_or_default();
+        let length = 12 + 8 + DS64_BYTES + bext.len() as u32 + 8 + format.len() as u32 + fact + 8;
         let data = self.data_bytes();
         let riff = u64::from(length) - 8 + data + (data & 1);
         let is_64 = riff > self.riff_limit;
@@ -74,6 +97,7 @@ impl WavSink {
         let counts = if is_64 { [riff, data, self.frames] } else { [0; 3] };
         counts.iter().for_each(|count| h.extend(count.to_le_bytes()));
         h.extend([0; 4]); // no table of further long chunks
+        h.extend(bext);
         h.extend(b"fmt ");
         h.extend((format.len() as u32).to_le_bytes());
         h.extend(format);
@@ -124,9 +148,26 @@ impl WavSink {
         f
     }
 
-    /// Interleaves frames `from..to` into `self.bytes`.
-    fn encode(&mut self, planar: &[&[f64]], from: usize, to: usize) {
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.write_all(&self.bytes);
         self.bytes.clear();
+        done
+    }
+
+    /// Writes the header for as many frames as there are now.
+    fn write_header(&mut self) -> io::Result<()> {
+        let header = self.header();
+        self.out.seek(SeekFrom::Start(0))?;
+        self.out.write_all(&header)
+    }
+
+    fn totals(&self) -> Totals {
+        let (clipped, not_numbers) = self.quantiser.as_ref().map_or((0, 0), |q| (q.clipped, q.not_numbers));
+        Totals { frames: self.frames, clipped, not_numbers }
+    }
+
+    /// Interleaves frames `from..to` onto `self.bytes`.
+    fn encode(&mut self, planar: &[&[f64]], from: usize, to: usize) {
         for frame in from..to {
             if let Some(quantiser) = &mut self.quantiser {
                 quantiser.begin(planar, frame);
@@ -152,30 +193,60 @@ impl WavSink {
     }
 }
 
-impl Sink for WavSink {
+impl<S: Storage> Sink for WavSink<S> {
     fn write(&mut self, planar: &[&[f64]]) -> io::Result<()> {
         let frames = planar.first().map_or(0, |plane| plane.len());
         let mut from = 0;
         while from < frames {
             let to = frames.min(from + BLOCK_FRAMES);
             self.encode(planar, from, to);
-            self.out.write_all(&self.bytes)?;
             self.frames += (to - from) as u64;
             from = to;
+            if self.bytes.len() >= COLLECT {
+                self.flush()?;
+            }
         }
         Ok(())
     }
 
+    fn checkpoint(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.write_header()?;
+        self.out.seek(SeekFrom::End(0)).map(drop)
+    }
+
     fn finish(&mut self) -> io::Result<Totals> {
         if self.data_bytes() % 2 == 1 {
-            self.out.write_all(&[0])?;
+            self.bytes.push(0);
         }
-        let header = self.header();
-        self.out.seek(SeekFrom::Start(0))?;
-        self.out.write_all(&header)?;
+        self.flush()?;
+        self.write_header()?;
         self.out.flush()?;
-        let (clipped, not_numbers) = self.quantiser.as_ref().map_or((0, 0), |q| (q.clipped, q.not_numbers));
-        Ok(Totals { frames: self.frames, clipped, not_numbers })
+        Ok(self.totals())
+    }
+
+    fn salvage(&mut self) -> io::Result<Totals> {
+        self.bytes.clear();
+        let header = self.header().len() as u64;
+        let there = self.out.seek(SeekFrom::End(0))?.saturating_sub(header);
+        self.frames = there / self.frame_bytes();
+        if self.data_bytes() % 2 == 1 {
+            // There may be no room for the byte that makes it even.
+            self.frames -= 1;
+        }
+        self.out.set_len(header + self.data_bytes())?;
+        self.write_header()?;
+        self.out.flush()?;
+        Ok(self.totals())
+    }
+
+    fn describe(&mut self, bext: Bext) {
+        debug_assert!(self.bext.as_ref().is_some_and(|b| b.chunk().len() == bext.chunk().len()));
+        self.bext = Some(bext);
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.out.sync()
     }
 }
 
@@ -185,9 +256,9 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn sink(spec: WriteSpec, depth: BitDepth) -> WavSink {
+    fn sink(spec: WriteSpec, depth: BitDepth) -> WavSink<std::fs::File> {
         let file = tempfile::tempfile().unwrap();
-        WavSink::new(file, &spec, depth, WriteOptions::default(), MAX_RIFF_BYTES).unwrap()
+        WavSink::new(file, &spec, depth, WriteOptions::default(), MAX_RIFF_BYTES, None).unwrap()
     }
 
     fn write(path: &Path, spec: WriteSpec, depth: BitDepth, dither: bool, planes: &[&[f64]]) {

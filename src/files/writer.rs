@@ -13,7 +13,7 @@ use super::flac_writer::FlacSink;
 use super::quantise::DEFAULT_SEED;
 use super::spec::MAX_SAMPLE_RATE;
 use super::wav_writer::{MAX_RIFF_BYTES, WavSink};
-use super::{BitDepth, FileError, MAX_CHANNELS, WriteSpec};
+use super::{Bext, BitDepth, FileError, MAX_CHANNELS, WriteSpec};
 
 /// The extensions that an output may have, each of which names its format.
 pub const OUTPUT_EXTENSIONS: [&str; 3] = ["wav", "rf64", "flac"];
@@ -49,7 +49,15 @@ pub struct WriteReport {
 /// What a format does with samples. Errors are the system's; `finish` completes the header.
 pub(super) trait Sink: Send {
     fn write(&mut self, planar: &[&[f64]]) -> std::io::Result<()>;
+    /// Makes a whole file of what is there, and goes on.
+    fn checkpoint(&mut self) -> std::io::Result<()>;
     fn finish(&mut self) -> std::io::Result<Totals>;
+    /// After an error: cuts off what is not whole and makes a file of the rest. Needs no room on the disk.
+    fn salvage(&mut self) -> std::io::Result<Totals>;
+    /// Another content for the `bext` chunk; nothing in a format that has none.
+    fn describe(&mut self, _: Bext) {}
+    /// Brings everything to the disk.
+    fn sync(&mut self) -> std::io::Result<()>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,8 +107,8 @@ impl AudioWriter {
             let file = temporary.as_file().try_clone()?;
             Ok(match kind {
                 Kind::Flac => Box::new(FlacSink::new(file, &spec, depth, options)?),
-                Kind::Wav => Box::new(WavSink::new(file, &spec, depth, options, riff_limit)?),
-                Kind::Rf64 => Box::new(WavSink::new(file, &spec, depth, options, 0)?),
+                Kind::Wav => Box::new(WavSink::new(file, &spec, depth, options, riff_limit, None)?),
+                Kind::Rf64 => Box::new(WavSink::new(file, &spec, depth, options, 0, None)?),
             })
         };
         let sink = sink().map_err(|e| FileError::io(path, "write", e))?;

@@ -11,7 +11,7 @@
 //! | `refuse` | refusals with details |
 //! | `pattern` | which addresses a pattern means |
 //! | `rack`, `watch`, `recent` | `RackService`, its stream of changes, requests made once |
-//! | `snapshots`, `meters`, `system` | the other services |
+//! | `snapshots`, `meters`, `prints`, `system` | the other services |
 //! | `events` | what happens to the audio, for `WatchEvents` and health |
 //! | `listen` | sockets, bound before anything says "ready" |
 //! | [`counts`] | connections and calls, counted |
@@ -27,6 +27,7 @@ mod look;
 mod look_request;
 mod meters;
 mod pattern;
+mod prints;
 mod rack;
 pub mod readings;
 mod recent;
@@ -133,6 +134,7 @@ pub(crate) struct Rooms {
     pub host: crate::control::Handle,
     pub snapshots: Option<Arc<dyn crate::control::Snapshots>>,
     pub meters: Option<Arc<dyn Meters>>,
+    pub prints: Option<crate::print::Prints>,
     pub events: events::Events,
     pub closing: Closing,
 }

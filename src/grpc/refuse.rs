@@ -12,6 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::control::edit::ItemError;
 use crate::control::{Edit, EditError, Input, SnapshotError};
+use crate::print::PrintError;
 
 /// Bytes of all details together; they grow by a third on the wire.
 const MAX_DETAILS: usize = 4800;
@@ -141,6 +142,23 @@ pub fn diagnostics(found: &Diagnostics) -> Status {
         (format!("toml:{}:{}", d.span.line, d.span.column), format!("{}{label}{help}", d.message))
     });
     fields(Code::InvalidArgument, "INVALID_RACK", &message, all)
+}
+
+/// What the prints said.
+pub fn print(error: &PrintError) -> Status {
+    let named = |code, reason| fields(code, reason, &error.to_string(), [("name".into(), error.to_string())]);
+    match error {
+        PrintError::Name(_) => field("name", error),
+        PrintError::Format(_) => field("format", error),
+        PrintError::Seconds(_) => field("seconds", error),
+        PrintError::Description(_) => field("description", error),
+        PrintError::Exists(_) => named(Code::AlreadyExists, "EXISTS"),
+        PrintError::NotFound { .. } => named(Code::NotFound, "UNKNOWN_PRINT"),
+        PrintError::Over(_) => precondition("OVER", "print", error),
+        PrintError::Unheard(_) => precondition("UNHEARD", "audio", error),
+        PrintError::TooMany => exhausted("prints", error),
+        PrintError::Disk { .. } => status(Code::Unavailable, &error.to_string(), details("DISK")),
+    }
 }
 
 /// What the snapshots said.

@@ -18,7 +18,7 @@ use crate::files::Desk;
 /// Nobody listens there: a port below 1024 that is not in use on a machine of this kind.
 const NOBODY: &str = "127.0.0.1:9";
 
-const REMOTE: [&str; 19] = [
+const REMOTE: [&str; 23] = [
     "status",
     "list",
     "get eq/**",
@@ -34,6 +34,10 @@ const REMOTE: [&str; 19] = [
     "snapshot show a",
     "snapshot rename a b",
     "snapshot delete a",
+    "print start a",
+    "print stop",
+    "print list",
+    "print watch",
     "export",
     "watch",
     "check --live racks/mono.toml",
@@ -64,9 +68,9 @@ fn every_verb_of_a_daemon_explains_itself_with_examples() {
     let desk = Desk::new();
     let verbs = REMOTE.iter().map(|line| {
         let words: Vec<&str> = line.split(' ').collect();
-        if words[0] == "snapshot" { words[..2].join(" ") } else { words[0].to_string() }
+        if matches!(words[0], "snapshot" | "print") { words[..2].join(" ") } else { words[0].to_string() }
     });
-    for verb in verbs.chain(["snapshot", "completions", "man"].map(String::from)) {
+    for verb in verbs.chain(["snapshot", "print", "completions", "man"].map(String::from)) {
         let help = desk.lathe(&format!("{verb} --help")).exits(0);
         let example = format!("Examples:\n  lathe {verb}");
         assert!(help.out.contains(&example) && help.err.is_empty(), "{verb}: {}", help.out);
@@ -84,6 +88,9 @@ fn wrong_usage_is_told_before_a_daemon_is_asked() {
         ("set a/b=1 --ramp -5", "0 to 600000"),
         ("snapshot recall a --morph 601", "0 s to 600 s"),
         ("bypass eq maybe", "on, off"),
+        ("print start a --seconds 0", "above 0 s, to 604800 s"),
+        ("print start a --bits 16", "24, 32f"),
+        ("print watch --hz 11", "1 to 10"),
         ("watch --hz 61", "above 0, to 60"),
         ("status --server https://x", "TLS is not spoken here"),
         ("status --server a:b", "is no address"),

@@ -250,6 +250,7 @@ fn a_grpc_server_of_which_a_part_fails_ends_with_an_error() {
         host: host.clone(),
         snapshots: None,
         meters: None,
+        prints: None,
         http: axum::Router::new(),
         counts: Arc::default(),
     };

@@ -7,3 +7,5 @@ mod server;
 mod stored;
 mod system;
 mod watch;
+
+pub use rig::violations;

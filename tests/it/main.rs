@@ -20,6 +20,7 @@ mod music;
 mod osc;
 mod osc_limits;
 mod parity;
+mod print;
 mod racks;
 mod readers;
 mod recalls;

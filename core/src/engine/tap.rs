@@ -70,7 +70,15 @@ impl Tap {
     /// A tap of `channels` that holds `frames` before it loses any.
     pub fn new(point: TapPoint, channels: usize, frames: usize) -> (Tap, TapReader) {
         let quanta = frames.div_ceil(QUANTUM).max(2);
-        let (ring, out) = RingBuffer::new(quanta * (1 + channels * QUANTUM));
+        let length = quanta * (1 + channels * QUANTUM);
+        let (mut ring, mut out) = RingBuffer::new(length);
+        // Once through, so that the audio thread is not the first to touch its pages.
+        if let Ok(all) = ring.write_chunk_uninit(length) {
+            all.fill_from_iter(std::iter::repeat(0.0));
+        }
+        if let Ok(all) = out.read_chunk(length) {
+            all.commit_all();
+        }
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = TapId(NEXT.fetch_add(1, Relaxed));
         (Tap { id, point, channels, ring }, TapReader { channels, ring: out, next: None })

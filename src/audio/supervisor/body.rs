@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The supervisor's thread: engines, the clock, status.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(super) struct Body {
     pub(super) hung_at: u64,
     pub(super) origins: u64,
     pub(super) xruns: Xruns,
+    /// Periods that the file that plays was not decoded in time for.
+    pub(super) glitches: Arc<AtomicU64>,
     pub(super) lost_engines: u64,
     pub(super) remembered: Vec<Pair>,
     pub(super) told_waiting: bool,
@@ -87,6 +89,7 @@ impl Body {
             hung_at: 0,
             origins: 0,
             xruns: Xruns { total: 0, session: 0, logged: 0, at: Instant::now() },
+            glitches: Arc::default(),
             lost_engines: 0,
             remembered: Vec::new(),
             told_waiting: false,
@@ -113,7 +116,9 @@ impl Body {
     pub(super) fn source(&self, rate: u32) -> anyhow::Result<Source> {
         let layout = self.shared.control().plan().layout.clone();
         Ok(match &self.backend {
-            Backend::Clock { input: Some(path), .. } => Source::File(FileSource::open(path)?),
+            Backend::Clock { input: Some(path), .. } => {
+                Source::File(FileSource::open(path)?.counting(self.glitches.clone()))
+            }
             Backend::Clock { input: None, .. } => Source::Demo(DemoSource::new(rate, &layout)),
             Backend::Jack { .. } => Source::Silence,
         })
@@ -300,7 +305,7 @@ impl Body {
             source: "none",
             latency: engine_latency,
             hung: self.hung,
-            xruns: self.xruns.total,
+            xruns: self.xruns.total + self.glitches.load(Ordering::Relaxed),
             lost_engines: self.lost_engines,
             ..State::default()
         };

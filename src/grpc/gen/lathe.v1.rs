@@ -3825,6 +3825,934 @@ pub mod meter_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Something that makes a print a failed one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrintFault {
+    /// What it was.
+    #[prost(enumeration = "PrintFaultKind", tag = "1")]
+    pub kind: i32,
+    /// Frames from the start of the print.
+    #[prost(uint64, tag = "2")]
+    pub at_frame: u64,
+    /// Frames lost; 0 if it is not known.
+    #[prost(uint64, tag = "3")]
+    pub frames: u64,
+    /// How many at once.
+    #[prost(uint64, tag = "4")]
+    pub count: u64,
+}
+/// Over the whole print so far. What is not set is not known yet, or silence.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PrintLoudness {
+    /// Gated, LUFS.
+    #[prost(double, optional, tag = "1")]
+    pub integrated: ::core::option::Option<f64>,
+    /// LU.
+    #[prost(double, optional, tag = "2")]
+    pub loudness_range: ::core::option::Option<f64>,
+    /// Highest of all channels, dBTP.
+    #[prost(double, optional, tag = "3")]
+    pub true_peak: ::core::option::Option<f64>,
+    /// Highest of all channels, dBFS.
+    #[prost(double, optional, tag = "4")]
+    pub sample_peak: ::core::option::Option<f64>,
+    /// LUFS.
+    #[prost(double, optional, tag = "5")]
+    pub momentary_max: ::core::option::Option<f64>,
+    /// LUFS.
+    #[prost(double, optional, tag = "6")]
+    pub short_term_max: ::core::option::Option<f64>,
+}
+/// One print.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Print {
+    /// The file's name without its extension.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Made when it began: 16 hex digits.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// In the directory of ListPrints; beside it lies `<name>.json` with all that is known.
+    #[prost(string, tag = "3")]
+    pub file: ::prost::alloc::string::String,
+    /// Where it is in its life.
+    #[prost(enumeration = "PrintState", tag = "4")]
+    pub state: i32,
+    /// Why it ended, or what is wrong, in one sentence; empty while it grows.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// As it was given.
+    #[prost(string, tag = "6")]
+    pub description: ::prost::alloc::string::String,
+    /// What is recorded.
+    #[prost(enumeration = "PrintSource", tag = "7")]
+    pub source: i32,
+    /// The kind of file.
+    #[prost(enumeration = "PrintFormat", tag = "8")]
+    pub format: i32,
+    /// `24` or `32f`.
+    #[prost(string, tag = "9")]
+    pub bits: ::prost::alloc::string::String,
+    /// Frames per second.
+    #[prost(uint32, tag = "10")]
+    pub sample_rate: u32,
+    /// In the order of the file.
+    #[prost(string, repeated, tag = "11")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of the first frame.
+    #[prost(message, optional, tag = "12")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The engine's frame of the first frame.
+    #[prost(uint64, tag = "13")]
+    pub start_frame: u64,
+    /// Recorded so far.
+    #[prost(uint64, tag = "14")]
+    pub frames: u64,
+    /// From main in to main out when it began.
+    #[prost(uint64, tag = "15")]
+    pub latency_frames: u64,
+    /// Samples clamped to full scale, in 24 bits; known at the end.
+    #[prost(uint64, tag = "16")]
+    pub clipped_samples: u64,
+    /// Gaps, and the frames of all of them.
+    #[prost(uint64, tag = "17")]
+    pub gaps: u64,
+    /// Frames that silence stands for.
+    #[prost(uint64, tag = "18")]
+    pub gap_frames: u64,
+    /// Glitches that the server told of.
+    #[prost(uint64, tag = "19")]
+    pub xruns: u64,
+    /// The first hundred of both.
+    #[prost(message, repeated, tag = "20")]
+    pub faults: ::prost::alloc::vec::Vec<PrintFault>,
+    /// Over the whole print so far.
+    #[prost(message, optional, tag = "21")]
+    pub loudness: ::core::option::Option<PrintLoudness>,
+    /// The last revision when it began.
+    #[prost(uint64, tag = "22")]
+    pub revision_first: u64,
+    /// The last revision when it ended.
+    #[prost(uint64, tag = "23")]
+    pub revision_last: u64,
+    /// Something of the rack or the monitor was changed meanwhile; known at the end.
+    #[prost(bool, tag = "24")]
+    pub changed: bool,
+    /// BLAKE3 of the file; empty until it was read back.
+    #[prost(string, tag = "25")]
+    pub audio_hash: ::prost::alloc::string::String,
+    /// BLAKE3 of the rack as a file when it began; the sidecar has its text.
+    #[prost(string, tag = "26")]
+    pub rack_hash: ::prost::alloc::string::String,
+    /// The same for all racks with the same channels, slots, units, splits and sidechains.
+    #[prost(string, tag = "27")]
+    pub layout_hash: ::prost::alloc::string::String,
+    /// BLAKE3 of every value when it began; the sidecar has them.
+    #[prost(string, tag = "28")]
+    pub values_hash: ::prost::alloc::string::String,
+    /// The most of the buffer that was ever full, 0 to 1: at 1 there is a gap.
+    #[prost(double, tag = "29")]
+    pub buffer_used: f64,
+}
+/// What to record.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StartPrintRequest {
+    /// 1 to 96 printable characters, at most 200 bytes, no slash, no dot at the beginning. Empty: one is made from
+    /// the time.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What is recorded.
+    #[prost(enumeration = "PrintSource", tag = "2")]
+    pub source: i32,
+    /// The kind of file.
+    #[prost(enumeration = "PrintFormat", tag = "3")]
+    pub format: i32,
+    /// `24` or `32f`; empty is `32f`, in FLAC `24`.
+    #[prost(string, tag = "4")]
+    pub bits: ::prost::alloc::string::String,
+    /// It ends by itself after so many seconds, up to a week; 0: when it is stopped.
+    #[prost(double, tag = "5")]
+    pub seconds: f64,
+    /// For people, in the file (`bext`) and the sidecar; at most 256 characters.
+    #[prost(string, tag = "6")]
+    pub description: ::prost::alloc::string::String,
+}
+/// What has begun.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StartPrintResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub print: ::core::option::Option<Print>,
+}
+/// Which one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StopPrintRequest {
+    /// Empty: the only one that grows.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// What it came to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StopPrintResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub print: ::core::option::Option<Print>,
+}
+/// Which part of the list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPrintsRequest {
+    /// Most to list; 0 means 100, and 1000 is the most.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPrintsResponse {
+    /// The oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub prints: ::prost::alloc::vec::Vec<Print>,
+    /// For the page after; empty after the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Of all pages.
+    #[prost(int32, tag = "3")]
+    pub total_size: i32,
+    /// Where they are on the daemon's machine.
+    #[prost(string, tag = "4")]
+    pub directory: ::prost::alloc::string::String,
+    /// Bytes free there.
+    #[prost(uint64, tag = "5")]
+    pub free_bytes: u64,
+    /// Bytes that stay free: a print ends before it takes them.
+    #[prost(uint64, tag = "6")]
+    pub spare_bytes: u64,
+}
+/// Which one and how often.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchPrintRequest {
+    /// Empty: the one that began last.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Answers per second, 1 to 10; 0 means 2.
+    #[prost(double, tag = "2")]
+    pub hz: f64,
+}
+/// One moment of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchPrintResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub print: ::core::option::Option<Print>,
+    /// Share of the buffer that is full now, 0 to 1.
+    #[prost(double, tag = "2")]
+    pub buffer: f64,
+    /// Of 400 ms, LUFS.
+    #[prost(double, optional, tag = "3")]
+    pub momentary: ::core::option::Option<f64>,
+    /// Of 3 s, LUFS.
+    #[prost(double, optional, tag = "4")]
+    pub short_term: ::core::option::Option<f64>,
+    /// Highest of the last tenth of a second, dBTP.
+    #[prost(double, tag = "5")]
+    pub true_peak: f64,
+    /// Bytes free where it is.
+    #[prost(uint64, tag = "6")]
+    pub free_bytes: u64,
+}
+/// What is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PrintSource {
+    /// Not said, which is OUT.
+    Unspecified = 0,
+    /// Main out.
+    Out = 1,
+    /// What is listened to.
+    Monitor = 2,
+    /// Main in.
+    In = 3,
+}
+impl PrintSource {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRINT_SOURCE_UNSPECIFIED",
+            Self::Out => "PRINT_SOURCE_OUT",
+            Self::Monitor => "PRINT_SOURCE_MONITOR",
+            Self::In => "PRINT_SOURCE_IN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRINT_SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRINT_SOURCE_OUT" => Some(Self::Out),
+            "PRINT_SOURCE_MONITOR" => Some(Self::Monitor),
+            "PRINT_SOURCE_IN" => Some(Self::In),
+            _ => None,
+        }
+    }
+}
+/// The kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PrintFormat {
+    /// Not said, which is WAV.
+    Unspecified = 0,
+    /// WAV, which becomes RF64 beyond 4 GiB by itself.
+    Wav = 1,
+    /// RF64 from the start.
+    Rf64 = 2,
+    /// FLAC, 24 bits, at most 8 channels.
+    Flac = 3,
+}
+impl PrintFormat {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRINT_FORMAT_UNSPECIFIED",
+            Self::Wav => "PRINT_FORMAT_WAV",
+            Self::Rf64 => "PRINT_FORMAT_RF64",
+            Self::Flac => "PRINT_FORMAT_FLAC",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRINT_FORMAT_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRINT_FORMAT_WAV" => Some(Self::Wav),
+            "PRINT_FORMAT_RF64" => Some(Self::Rf64),
+            "PRINT_FORMAT_FLAC" => Some(Self::Flac),
+            _ => None,
+        }
+    }
+}
+/// Where a print is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PrintState {
+    /// Never sent.
+    Unspecified = 0,
+    /// It grows.
+    Recording = 1,
+    /// It is brought to the disk and hashed.
+    Finishing = 2,
+    /// Over; every frame from start to end is in it.
+    Done = 3,
+    /// Over; something is missing, or it ended before it was to.
+    Failed = 4,
+}
+impl PrintState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRINT_STATE_UNSPECIFIED",
+            Self::Recording => "PRINT_STATE_RECORDING",
+            Self::Finishing => "PRINT_STATE_FINISHING",
+            Self::Done => "PRINT_STATE_DONE",
+            Self::Failed => "PRINT_STATE_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRINT_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRINT_STATE_RECORDING" => Some(Self::Recording),
+            "PRINT_STATE_FINISHING" => Some(Self::Finishing),
+            "PRINT_STATE_DONE" => Some(Self::Done),
+            "PRINT_STATE_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+/// What a fault was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PrintFaultKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// Frames that did not reach the file in time; silence stands in their place.
+    Gap = 1,
+    /// Glitches that the audio server told of.
+    Xrun = 2,
+}
+impl PrintFaultKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRINT_FAULT_KIND_UNSPECIFIED",
+            Self::Gap => "PRINT_FAULT_KIND_GAP",
+            Self::Xrun => "PRINT_FAULT_KIND_XRUN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRINT_FAULT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRINT_FAULT_KIND_GAP" => Some(Self::Gap),
+            "PRINT_FAULT_KIND_XRUN" => Some(Self::Xrun),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod print_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What is recorded.
+    #[derive(Debug, Clone)]
+    pub struct PrintServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl PrintServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> PrintServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> PrintServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            PrintServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Begins one; answers once its first frame is recorded. ALREADY_EXISTS: nothing is ever overwritten.
+        /// RESOURCE_EXHAUSTED: four run already.
+        pub async fn start_print(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartPrintRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartPrintResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.PrintService/StartPrint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.PrintService", "StartPrint"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends one; answers once it is on the disk, or after 10 s with the state FINISHING.
+        pub async fn stop_print(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StopPrintRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StopPrintResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.PrintService/StopPrint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.PrintService", "StopPrint"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// All of them, the oldest first.
+        pub async fn list_prints(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPrintsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPrintsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.PrintService/ListPrints",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.PrintService", "ListPrints"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One as it grows, until it is over: that is the last answer.
+        pub async fn watch_print(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchPrintRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchPrintResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.PrintService/WatchPrint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.PrintService", "WatchPrint"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod print_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with PrintServiceServer.
+    #[async_trait]
+    pub trait PrintService: std::marker::Send + std::marker::Sync + 'static {
+        /// Begins one; answers once its first frame is recorded. ALREADY_EXISTS: nothing is ever overwritten.
+        /// RESOURCE_EXHAUSTED: four run already.
+        async fn start_print(
+            &self,
+            request: tonic::Request<super::StartPrintRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartPrintResponse>,
+            tonic::Status,
+        >;
+        /// Ends one; answers once it is on the disk, or after 10 s with the state FINISHING.
+        async fn stop_print(
+            &self,
+            request: tonic::Request<super::StopPrintRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StopPrintResponse>,
+            tonic::Status,
+        >;
+        /// All of them, the oldest first.
+        async fn list_prints(
+            &self,
+            request: tonic::Request<super::ListPrintsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPrintsResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchPrint method.
+        type WatchPrintStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchPrintResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// One as it grows, until it is over: that is the last answer.
+        async fn watch_print(
+            &self,
+            request: tonic::Request<super::WatchPrintRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchPrintStream>, tonic::Status>;
+    }
+    /// What is recorded.
+    #[derive(Debug)]
+    pub struct PrintServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> PrintServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for PrintServiceServer<T>
+    where
+        T: PrintService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lathe.v1.PrintService/StartPrint" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartPrintSvc<T: PrintService>(pub Arc<T>);
+                    impl<
+                        T: PrintService,
+                    > tonic::server::UnaryService<super::StartPrintRequest>
+                    for StartPrintSvc<T> {
+                        type Response = super::StartPrintResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartPrintRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PrintService>::start_print(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartPrintSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.PrintService/StopPrint" => {
+                    #[allow(non_camel_case_types)]
+                    struct StopPrintSvc<T: PrintService>(pub Arc<T>);
+                    impl<
+                        T: PrintService,
+                    > tonic::server::UnaryService<super::StopPrintRequest>
+                    for StopPrintSvc<T> {
+                        type Response = super::StopPrintResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StopPrintRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PrintService>::stop_print(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StopPrintSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.PrintService/ListPrints" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPrintsSvc<T: PrintService>(pub Arc<T>);
+                    impl<
+                        T: PrintService,
+                    > tonic::server::UnaryService<super::ListPrintsRequest>
+                    for ListPrintsSvc<T> {
+                        type Response = super::ListPrintsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPrintsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PrintService>::list_prints(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPrintsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.PrintService/WatchPrint" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchPrintSvc<T: PrintService>(pub Arc<T>);
+                    impl<
+                        T: PrintService,
+                    > tonic::server::ServerStreamingService<super::WatchPrintRequest>
+                    for WatchPrintSvc<T> {
+                        type Response = super::WatchPrintResponse;
+                        type ResponseStream = T::WatchPrintStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchPrintRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PrintService>::watch_print(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchPrintSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for PrintServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lathe.v1.PrintService";
+    impl<T> tonic::server::NamedService for PrintServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// What drives the sound.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AudioStatus {
@@ -3849,7 +4777,7 @@ pub struct AudioStatus {
     /// The server's last cycle is too old.
     #[prost(bool, tag = "7")]
     pub hung: bool,
-    /// Glitches the server told of since the start.
+    /// Glitches since the start: those the server told of, and periods that a file was not decoded in time for.
     #[prost(uint64, tag = "8")]
     pub xruns: u64,
     /// Engines lost to a fault or a hung driver since the start; each was replaced.

@@ -72,6 +72,7 @@ impl Studio {
             host,
             snapshots: Some(Arc::new(library)),
             meters: Some(Arc::new(Steady)),
+            prints: None,
             http: axum::Router::new(),
             counts: Arc::default(),
         };

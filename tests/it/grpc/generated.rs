@@ -5,8 +5,13 @@ use prost::Message as _;
 use crate::docs::golden;
 use crate::files::repository;
 
-const FILES: [&str; 4] =
-    ["lathe/v1/rack.proto", "lathe/v1/snapshot.proto", "lathe/v1/meter.proto", "lathe/v1/system.proto"];
+const FILES: [&str; 5] = [
+    "lathe/v1/rack.proto",
+    "lathe/v1/snapshot.proto",
+    "lathe/v1/meter.proto",
+    "lathe/v1/print.proto",
+    "lathe/v1/system.proto",
+];
 
 #[test]
 fn the_generated_code_is_current() {
