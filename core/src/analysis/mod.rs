@@ -18,12 +18,18 @@
 //! | [`word_length`], [`alarms`], [`polarity`], [`clock`] | health: bits in use, silence, stuck values, wiring, rate |
 //! | [`instruments`], [`meter`] | those of one tap, and its readers |
 //! | [`integrator`], [`programme`] | all integrated figures: of a track that is going on, of a file |
+//! | [`windows`], [`spectrum_frames`], [`spectrum_settings`] | windows, transforms and settings of what follows |
+//! | [`spectrum`], [`spectrum_multi`], [`spectrum_halver`], [`spectrum_levels`] | the FFT analyser, at one and at three resolutions |
+//! | [`octaves`], [`octaves_filter`], [`octaves_meter`] | bands of 1/1 to 1/48 octave; class 1 filters with time weighting |
+//! | [`long_term`], [`spectrogram`], [`transfer`] | long-term average, rows over time, one tap against another |
+//! | [`scope`], [`stereo_field`], [`density`] | goniometer points, correlation by bands; the goniometer of a whole programme |
 
 pub mod alarms;
 pub mod annex2;
 pub mod bars;
 pub mod clips;
 pub mod clock;
+pub mod density;
 pub mod dr;
 pub mod dynamics;
 pub mod histogram;
@@ -32,18 +38,33 @@ pub mod instruments;
 pub mod integrator;
 pub mod interpolation;
 pub mod levels;
+pub mod long_term;
 pub mod loudness;
 pub mod meter;
+pub mod octaves;
+pub mod octaves_filter;
+pub mod octaves_meter;
 pub mod polarity;
 pub mod ppm;
 pub mod programme;
 pub mod records;
 pub mod rectifier;
 pub mod rms;
+pub mod scope;
+pub mod spectrogram;
+pub mod spectrum;
+pub mod spectrum_frames;
+pub mod spectrum_halver;
+pub mod spectrum_levels;
+pub mod spectrum_multi;
+pub mod spectrum_settings;
+pub mod stereo_field;
 pub mod top_peaks;
+pub mod transfer;
 pub mod true_peak;
 pub mod vu;
 pub mod window;
+pub mod windows;
 pub mod word_length;
 
 pub use instruments::{Instrument, Instruments, Running};

@@ -80,7 +80,9 @@ impl Sums {
     }
 
     fn reset(&mut self) {
-        [&mut self.ll, &mut self.rr, &mut self.lr, &mut self.mm, &mut self.count].map(SlidingSum::reset);
+        for sum in [&mut self.ll, &mut self.rr, &mut self.lr, &mut self.mm, &mut self.count] {
+            sum.reset();
+        }
     }
 
     /// What one quantum adds, of so many samples.

@@ -7,7 +7,7 @@
 mod kweight;
 mod meter;
 mod oracle;
-mod signals;
+pub(super) mod signals;
 mod speed;
 mod tech3341;
 mod tech3342;
