@@ -10,7 +10,6 @@
 //! The coefficients are those of Table 1 of Annex 2 as many public programs quote them alike; phases 2 and 3
 //! are 1 and 0 backwards. The Recommendation itself was not at hand.
 
-use super::interpolation::Top;
 use crate::dsp::{Frames, QUANTUM};
 
 const TAPS: usize = 12;
@@ -48,15 +47,16 @@ const PHASES: [[f64; TAPS]; 2] = [
     ],
 ];
 
-/// One channel: the last samples, the newest quantum last.
+/// One channel: the last samples, the newest quantum last; and where its largest magnitude was.
 #[derive(Clone, Debug)]
 pub struct Annex2 {
     x: [f64; TAPS - 1 + QUANTUM],
+    place: usize,
 }
 
 impl Default for Annex2 {
     fn default() -> Self {
-        Annex2 { x: [0.0; TAPS - 1 + QUANTUM] }
+        Annex2 { x: [0.0; TAPS - 1 + QUANTUM], place: 0 }
     }
 }
 
@@ -65,11 +65,11 @@ impl Annex2 {
         *self = Annex2::default();
     }
 
-    /// The largest magnitude of all four phases over the quantum. Frames count from its first.
-    pub fn process(&mut self, input: &Frames) -> Top {
+    /// The largest magnitude of all four phases over the quantum.
+    pub fn process(&mut self, input: &Frames) -> f64 {
         self.x.copy_within(QUANTUM.., 0);
         self.x[TAPS - 1..].copy_from_slice(input);
-        let mut top = Top::default();
+        let mut top = 0.0;
         for taps in &PHASES {
             for backwards in [false, true] {
                 let mut row = [0.0; QUANTUM];
@@ -82,12 +82,17 @@ impl Annex2 {
                     }
                 }
                 for (frame, y) in row.iter().enumerate() {
-                    if y.abs() > top.value {
-                        top = Top { value: y.abs(), frame };
+                    if y.abs() > top {
+                        (top, self.place) = (y.abs(), frame);
                     }
                 }
             }
         }
         top
+    }
+
+    /// The frame of the last quantum's largest magnitude, among the 64 that begin [`DELAY`] frames earlier.
+    pub fn place(&self) -> usize {
+        self.place
     }
 }

@@ -5,9 +5,8 @@
 //! is interpolated ×2 with a long half-band filter (96 taps, Kaiser β 7), which decides how near to half the
 //! rate a peak is seen, and ×4 with a short one, whose band is half empty (12 taps, β 8). Where three points
 //! have their top in the middle, the sinusoid through them has the amplitude
-//! `√(c² + (r−l)²/(4 (1−k²)))` with `k = (l+r)/2c`, which for a steady tone is exact. Only what comes within
-//! 0.9 of the quantum's largest point is looked at: at 0.47 of the rate four points a frame come within
-//! cos(π/4 · 0.47) = 0.933 of a top. Measured: any steady sine up to 0.47 of the rate within 0.0035 dB.
+//! `√(c² + (r−l)²/(4 (1−k²)))` with `k = (l+r)/2c`, which for a steady tone is exact. k is not below ½, as no
+//! signal bends more in a quarter of a frame. Any steady sine up to 0.47 of the rate reads within 0.0035 dB.
 //!
 //! In f32, which only reads the peaks; the samples themselves are judged by the caller in f64. All loops run
 //! over the same 16 lanes in one fixed order, so every register width gives the same bits.
@@ -26,13 +25,12 @@ const PAST_MIDS: usize = HALF_SHORT;
 /// From a frame to the quantum that reads what lies after it.
 pub const DELAY: usize = TAPS / 2 + HALF_SHORT / 2;
 const LANES: usize = 16;
-const BLOCKS: usize = QUANTUM / LANES;
 /// Points of an interval between two frames.
 const POINTS: usize = 4;
-/// Share of the largest point from which a point may be beside the highest top.
-const NEAR: f32 = 0.9;
-/// Bounds of k: no signal bends more between points at four times its rate; and what f32 can tell from 1.
-const BEND: (f32, f32) = (0.5, 0.999_999_5);
+/// What is taken for c² at least, so that silence divides nothing by nothing.
+const TINY: f32 = 1e-30;
+/// The denominator is at least this share of c²: what f32 can tell from 0.
+const FLAT: f32 = 1e-6;
 
 type Row = [f32; QUANTUM];
 
@@ -67,30 +65,30 @@ fn half_way(taps: usize, beta: f64) -> Vec<f32> {
     (0..taps).map(|k| (tap(k) / sum) as f32).collect()
 }
 
-/// The largest magnitude of a quantum, and where: the frame before it, counted from the quantum's first.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Top {
-    pub value: f64,
-    pub frame: usize,
-}
-
 /// One channel.
 ///
 /// | state | meaning |
 /// |---|---|
 /// | `x` | input, the newest quantum last |
 /// | `mids` | midpoints between frames, the newest quantum last |
-/// | `before` | last point of the quantum before |
+/// | `points` | what was read last: the frames and what lies between them |
+/// | `ends` | the point before the first of these, and the one after the last |
 #[derive(Clone, Debug)]
 pub struct Interpolator {
     x: [f32; PAST + QUANTUM],
     mids: [f32; PAST_MIDS + QUANTUM],
-    before: f32,
+    points: [Row; POINTS],
+    ends: [f32; 2],
 }
 
 impl Default for Interpolator {
     fn default() -> Self {
-        Interpolator { x: [0.0; PAST + QUANTUM], mids: [0.0; PAST_MIDS + QUANTUM], before: 0.0 }
+        Interpolator {
+            x: [0.0; PAST + QUANTUM],
+            mids: [0.0; PAST_MIDS + QUANTUM],
+            points: [[0.0; QUANTUM]; POINTS],
+            ends: [0.0; 2],
+        }
     }
 }
 
@@ -100,10 +98,28 @@ impl Interpolator {
     }
 
     /// The largest magnitude in the 64 intervals that begin [`DELAY`] frames before those of `input`.
-    pub fn process(&mut self, f: &Interpolation, input: &Frames) -> Top {
-        let mut top = Top::default();
-        f.width.run(Run { f, channel: self, input, top: &mut top });
-        top
+    pub fn process(&mut self, f: &Interpolation, input: &Frames) -> f64 {
+        let mut best = [0.0; LANES];
+        f.width.run(Run { f, channel: self, input, best: &mut best });
+        let best = best.into_iter().fold(0.0, larger);
+        // Silence is exactly 0.
+        if best > 2.0 * TINY { f64::from(best).sqrt() } else { 0.0 }
+    }
+
+    /// Where the last quantum's largest magnitude is: the frame at or before it, among those 64.
+    pub fn place(&self) -> usize {
+        let point = |n: usize| match n {
+            0 => self.ends[0],
+            n if n > POINTS * QUANTUM => self.ends[1],
+            n => self.points[(n - 1) % POINTS][(n - 1) / POINTS],
+        };
+        let three = |n: usize| [point(n), point(n + 1), point(n + 2)].map(|v| [v; LANES]);
+        let top = |n: usize| {
+            let [l, c, r] = three(n);
+            squared_tops(&l, &c, &r)[0]
+        };
+        let higher = |a: usize, b: usize| if top(b) > top(a) { b } else { a };
+        (0..POINTS * QUANTUM).reduce(higher).unwrap_or(0) / POINTS
     }
 }
 
@@ -111,7 +127,7 @@ struct Run<'a> {
     f: &'a Interpolation,
     channel: &'a mut Interpolator,
     input: &'a Frames,
-    top: &'a mut Top,
+    best: &'a mut [f32; LANES],
 }
 
 impl Kernel for Run<'_> {
@@ -126,34 +142,34 @@ impl Kernel for Run<'_> {
         let mut row = [0.0; QUANTUM];
         midpoints(&c.x, &self.f.long, &mut row);
         c.mids[PAST_MIDS..].copy_from_slice(&row);
-        let mut p = [[0.0f32; QUANTUM]; POINTS];
         // Frame j of the intervals read is at `even[3 + j]` and the midpoint behind it at `mids[3 + j]`.
         let even = &c.x[PAST - DELAY - HALF_SHORT / 2..];
-        quarters(even, &c.mids, &self.f.short, &mut p);
-        *self.top = tops(&p, c.before, even[HALF_SHORT / 2 + QUANTUM]);
-        c.before = p[POINTS - 1][QUANTUM - 1];
+        c.ends = [c.points[POINTS - 1][QUANTUM - 1], even[HALF_SHORT / 2 + QUANTUM]];
+        quarters(even, &c.mids, &self.f.short, &mut c.points);
+        tops(&c.points, c.ends[0], c.ends[1], self.best);
     }
 }
 
 /// `out[i] = Σ taps[k] x[1+i+k]`: the point half-way between frames i − 48 and i − 47 of the newest quantum.
-/// Every stretch of the past that 16 taps of the same remainder meet is loaded once for all of them.
+/// What taps with the same remainder of 16 meet is loaded once for all of them.
 #[inline(always)]
 fn midpoints(x: &[f32; PAST + QUANTUM], taps: &[f32; TAPS], out: &mut Row) {
-    let mut sums = [[0.0f32; LANES]; BLOCKS];
+    const STRETCHES: usize = (QUANTUM + TAPS) / LANES - 1;
+    let [mut a, mut b, mut c, mut d] = [[0.0f32; LANES]; 4];
     for r in 0..LANES {
-        let (stretches, _) = x[1 + r..].as_chunks::<LANES>();
+        let Some(x) = x[1 + r..].as_chunks::<LANES>().0.first_chunk::<STRETCHES>() else { return };
         for q in 0..TAPS / LANES {
             let tap = taps[LANES * q + r];
-            for b in 0..BLOCKS {
-                let x = &stretches[b + q];
-                for l in 0..LANES {
-                    sums[b][l] += tap * x[l];
-                }
+            for l in 0..LANES {
+                a[l] += tap * x[q][l];
+                b[l] += tap * x[q + 1][l];
+                c[l] += tap * x[q + 2][l];
+                d[l] += tap * x[q + 3][l];
             }
         }
     }
-    for (to, from) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(&sums) {
-        *to = *from;
+    for (to, from) in out.as_chunks_mut::<LANES>().0.iter_mut().zip([a, b, c, d]) {
+        *to = from;
     }
 }
 
@@ -176,63 +192,45 @@ fn quarters(even: &[f32], mids: &[f32], taps: &[f32; HALF_SHORT], p: &mut [Row; 
     }
 }
 
-/// The highest top of the points, `before` being the one before the first and `after` the one after the last.
+/// The highest tops of the points in each lane, squared. `before` is the point before the first, `after` the one
+/// after the last.
 #[inline(always)]
-fn tops(p: &[Row; POINTS], before: f32, after: f32) -> Top {
-    let mut largest = [[0.0f32; LANES]; POINTS];
-    for (largest, row) in largest.iter_mut().zip(p) {
-        for x in row.as_chunks::<LANES>().0 {
-            for l in 0..LANES {
-                largest[l] = larger(largest[l], x[l].abs());
-            }
-        }
-    }
-    let near = NEAR * largest.as_flattened().iter().fold(0.0, |m, v| larger(m, *v));
-    if near == 0.0 {
-        return Top::default();
-    }
-    let (mut left, mut right) = (p[POINTS - 1], p[0]);
-    left.copy_within(..QUANTUM - 1, 1);
+fn tops(p: &[Row; POINTS], before: f32, after: f32, best: &mut [f32; LANES]) {
+    let (mut left, mut right) = ([0.0; QUANTUM + 1], [0.0; QUANTUM + 1]);
     left[0] = before;
-    right.copy_within(1.., 0);
-    right[QUANTUM - 1] = after;
-    let (mut best, mut at) = (0.0f32, 0);
+    left[1..].copy_from_slice(&p[POINTS - 1]);
+    right[..QUANTUM].copy_from_slice(&p[0]);
+    right[QUANTUM] = after;
     for k in 0..POINTS {
-        let l = if k == 0 { &left } else { &p[k - 1] };
-        let r = if k + 1 == POINTS { &right } else { &p[k + 1] };
-        for b in 0..BLOCKS {
-            let (l, c, r) = (part(l, b), part(&p[k], b), part(r, b));
-            if c.iter().fold(0.0, |m, v| larger(m, v.abs())) < near {
-                continue;
-            }
+        let l = if k == 0 { &left[..QUANTUM] } else { &p[k - 1][..] };
+        let r = if k + 1 == POINTS { &right[1..] } else { &p[k + 1][..] };
+        let blocks = l.as_chunks().0.iter().zip(p[k].as_chunks().0).zip(r.as_chunks().0);
+        for ((l, c), r) in blocks {
             let squares = squared_tops(l, c, r);
-            let top = squares.iter().fold(0.0, |m, v| larger(m, *v));
-            if top > best {
-                best = top;
-                at = LANES * b + squares.iter().position(|v| *v == top).unwrap_or(0);
+            for i in 0..LANES {
+                best[i] = larger(best[i], squares[i]);
             }
         }
     }
-    Top { value: f64::from(best).sqrt(), frame: at }
 }
 
-#[inline(always)]
-fn part(row: &Row, block: usize) -> &[f32; LANES] {
-    &row.as_chunks::<LANES>().0[block]
-}
-
-/// Squared amplitude of the sinusoid through each three points whose middle is the top; else c².
+/// Squared amplitude of the sinusoid through each three points whose middle is the top; else c². With s = l + r,
+/// `c² + (r−l)² c² / (4c² − s²)`.
 #[inline(always)]
 fn squared_tops(l: &[f32; LANES], c: &[f32; LANES], r: &[f32; LANES]) -> [f32; LANES] {
-    std::array::from_fn(|i| {
-        let sign = if c[i] < 0.0 { -1.0 } else { 1.0 };
-        let (l, c, r) = (l[i] * sign, c[i].abs(), r[i] * sign);
-        let k = (l + r) / (2.0 * c + f32::MIN_POSITIVE);
-        let k = if k < BEND.0 { BEND.0 } else { k };
-        let k = if k > BEND.1 { BEND.1 } else { k };
-        let rise = (r - l) * (r - l) / (4.0 * (1.0 - k * k));
-        c * c + if (c >= l) & (c >= r) { rise } else { 0.0 }
-    })
+    let mut out = [0.0; LANES];
+    for i in 0..LANES {
+        // All three with the sign that makes the middle one positive.
+        let sign = 1.0f32.copysign(c[i]);
+        let (l, c, r) = (l[i] * sign, c[i] * sign, r[i] * sign);
+        let square = c * c + TINY;
+        let sum = larger(l + r, c);
+        let bend = larger(4.0 * square - sum * sum, FLAT * square);
+        let rise = (r - l) * (r - l) * square / bend;
+        let top = (c >= l) & (c >= r);
+        out[i] = square + if top { rise } else { 0.0 };
+    }
+    out
 }
 
 /// One instruction, unlike `f32::max`, which has rules for NaN.

@@ -131,11 +131,9 @@ impl PeakMeter {
                 Detector::Exact(d) => d.process(&self.filters, x),
                 Detector::Itu(d) => d.process(x),
             };
-            let (true_peak, frame) = match self.mode {
-                _ if self.blind > 0 => (peak, None),
-                PeakMode::Exact if peak >= between.value => (peak, None),
-                _ => (between.value, Some(between)),
-            };
+            // Of Annex 2's reading the samples themselves are no part.
+            let sampled = self.blind > 0 || (self.mode == PeakMode::Exact && peak >= between);
+            let true_peak = if sampled { peak } else { between };
             c.latest = true_peak;
             c.peaks.push(moment, peak);
             c.true_peaks.push(moment, true_peak);
@@ -145,9 +143,10 @@ impl PeakMeter {
                 if let Some(top) = &mut self.top
                     && top.wants(true_peak)
                 {
-                    let at = match frame {
-                        Some(t) => (self.frames + t.frame as u64).saturating_sub(delay),
-                        None => self.frames + place(x, peak),
+                    let at = match &c.detector {
+                        _ if sampled => self.frames + place(x, peak),
+                        Detector::Exact(d) => (self.frames + d.place() as u64).saturating_sub(delay),
+                        Detector::Itu(d) => (self.frames + d.place() as u64).saturating_sub(delay),
                     };
                     top.push(TruePeakAt { channel: n, frame: at, amplitude: true_peak });
                 }

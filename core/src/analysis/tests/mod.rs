@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Conformance of the instruments: the cases of the EBU, synthesised, an independent meter, and time.
+//! Conformance of the instruments: the cases of the EBU, synthesised, independent meters, and time.
 //!
 //! The EBU's tables are quoted from secondary sources. Besides the standard's tolerance, each case is held
-//! to ±0.02 LU of what its segments amount to exactly.
+//! to ±0.01 LU of what its segments amount to exactly.
 
+mod bars;
+mod classic;
+mod definition;
+mod dynamics;
+mod instruments;
+mod integrator;
 mod kweight;
+mod last;
 mod meter;
 mod oracle;
-pub(super) mod signals;
-mod speed;
+mod programme;
+mod rates;
+pub mod signals;
 mod tech3341;
 mod tech3342;
 mod true_peak;

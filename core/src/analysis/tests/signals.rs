@@ -121,3 +121,108 @@ impl Pink {
         0.2 * (self.b.iter().sum::<f64>() + 0.1848 * w)
     }
 }
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Noise that moves from level to level.
+    Noise,
+    /// Struck chords that die away, a bass and noise on the beat.
+    Music,
+    /// Voiced pulses through two resonances, hisses and pauses.
+    Speech,
+}
+
+/// Something that moves like programme. Minutes of it, always the same for one seed.
+pub struct Programme {
+    kind: Kind,
+    rate: f64,
+    frame: u64,
+    draw: Noise,
+    pink: Pink,
+    level: f64,
+    slope: f64,
+    /// Phases, frequencies and amplitudes of what sounds.
+    tones: [[f64; 3]; 4],
+    resonances: [[f64; 2]; 2],
+}
+
+impl Programme {
+    pub fn new(rate: u32, kind: Kind, seed: u64) -> Self {
+        Programme {
+            kind,
+            rate: f64::from(rate),
+            frame: 0,
+            draw: Noise(5 * seed),
+            pink: Pink::new(17 * seed),
+            level: -30.0,
+            slope: 0.0,
+            tones: [[0.0; 3]; 4],
+            resonances: [[0.0; 2]; 2],
+        }
+    }
+
+    pub fn next(&mut self) -> f64 {
+        let every = |seconds: f64| (seconds * self.rate) as u64;
+        let (half, beat) = (self.frame.is_multiple_of(every(0.5)), self.frame.is_multiple_of(every(0.25)));
+        self.frame += 1;
+        match self.kind {
+            Kind::Noise => self.noise(half),
+            Kind::Music => self.music(beat),
+            Kind::Speech => self.speech(beat),
+        }
+    }
+
+    fn noise(&mut self, half: bool) -> f64 {
+        if half {
+            let u = self.draw.next();
+            let target = if u < -0.33 { -50.0 + 10.0 * self.draw.next() } else { -18.0 + 12.0 * u };
+            self.slope = (target - self.level) / (0.5 * self.rate);
+        }
+        self.level += self.slope;
+        gain(self.level) * self.pink.next()
+    }
+
+    fn music(&mut self, beat: bool) -> f64 {
+        if beat {
+            for (n, t) in self.tones.iter_mut().enumerate() {
+                let u = self.draw.next();
+                if u > 0.2 || n == 0 {
+                    let note = 110.0 * 2f64.powf((n as f64 * 7.0 + (u * 6.0).round()) / 12.0);
+                    *t = [t[0], if n == 0 { note / 2.0 } else { note }, 0.22];
+                }
+            }
+            self.level = 0.3 * self.draw.next().abs();
+        }
+        self.level *= 1.0 - 25.0 / self.rate;
+        let mut sum = self.level * self.draw.next();
+        for t in &mut self.tones {
+            t[0] = (t[0] + t[1] / self.rate).fract();
+            t[2] *= 1.0 - 2.5 / self.rate;
+            sum += t[2] * ((2.0 * PI * t[0]).sin() + 0.3 * (6.0 * PI * t[0]).sin());
+        }
+        0.4 * sum
+    }
+
+    fn speech(&mut self, beat: bool) -> f64 {
+        if beat {
+            let u = self.draw.next();
+            // Voiced, hissing or silent.
+            self.tones[0][2] = if u > -0.2 { 0.5 + 0.4 * u } else { 0.0 };
+            self.slope = if (-0.5..-0.2).contains(&u) { 0.05 } else { 0.0 };
+            self.tones[0][1] = 120.0 + 30.0 * self.draw.next();
+            self.tones[1] = [0.0, 500.0 + 250.0 * self.draw.next(), 1500.0 + 600.0 * self.draw.next()];
+        }
+        let t = &mut self.tones[0];
+        t[0] += t[1] / self.rate;
+        let pulse = if t[0] >= 1.0 { t[2] * self.rate / 48_000.0 } else { 0.0 };
+        t[0] = t[0].fract();
+        let mut x = pulse;
+        for (r, hz) in self.resonances.iter_mut().zip([self.tones[1][1], self.tones[1][2]]) {
+            let radius = (-PI * 90.0 / self.rate).exp();
+            let y = x + 2.0 * radius * (2.0 * PI * hz / self.rate).cos() * r[0] - radius * radius * r[1];
+            *r = [y, r[0]];
+            x = 0.2 * y;
+        }
+        x + self.slope * self.draw.next()
+    }
+}
