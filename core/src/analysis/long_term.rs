@@ -9,9 +9,9 @@
 //! number of bands alone, about 100 kB each.
 
 use super::loudness::{energy_of, lufs};
-use super::octaves::{Bins, HIGH, LOW, bands};
+use super::octaves::{Bins, bands, check_range};
 use super::spectrum_frames::{Framer, Shape, Transform};
-use super::spectrum_settings::{Refused, Source, check_rate, check_sources, one_of, power_db, within};
+use super::spectrum_settings::{Refused, Source, check_rate, check_sources, one_of, power_db};
 use super::windows::Window;
 use crate::dsp::Frames;
 use crate::dsp::kweight::sections;
@@ -56,8 +56,7 @@ impl LongTermSettings {
         check_sources(&self.sources, channels)?;
         self.shape.check()?;
         one_of("bands an octave", self.fraction, &LONG_TERM_FRACTIONS)?;
-        within("lowest band", self.low_hz, LOW, "Hz")?;
-        within("highest band", self.high_hz, HIGH, "Hz")
+        check_range(self.low_hz, self.high_hz)
     }
 }
 
@@ -198,8 +197,7 @@ impl LongTerm {
     }
 
     pub fn read(&self) -> LongTermReadings {
-        let (windows, energy) =
-            self.classes.iter().fold((0, 0.0), |(n, e), c| (n + c.windows, e + c.energy));
+        let (windows, energy) = self.classes.iter().fold((0, 0.0), |(n, e), c| (n + c.windows, e + c.energy));
         let mut r = LongTermReadings {
             windows_all: self.windows,
             frames_missed: self.missed,

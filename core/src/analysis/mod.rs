@@ -18,11 +18,19 @@
 //! | [`word_length`], [`alarms`], [`polarity`], [`clock`] | health: bits in use, silence, stuck values, wiring, rate |
 //! | [`instruments`], [`meter`] | those of one tap, and its readers |
 //! | [`integrator`], [`programme`] | all integrated figures: of a track that is going on, of a file |
-//! | [`windows`], [`spectrum_frames`], [`spectrum_settings`] | windows, transforms and settings of what follows |
-//! | [`spectrum`], [`spectrum_multi`], [`spectrum_halver`], [`spectrum_levels`] | the FFT analyser, at one and at three resolutions |
-//! | [`octaves`], [`octaves_filter`], [`octaves_meter`] | bands of 1/1 to 1/48 octave; class 1 filters with time weighting |
-//! | [`long_term`], [`spectrogram`], [`transfer`] | long-term average, rows over time, one tap against another |
-//! | [`scope`], [`stereo_field`], [`density`] | goniometer points, correlation by bands; the goniometer of a whole programme |
+//! | [`windows`] | windows of Fourier transforms, and where between bins a sine lies |
+//! | [`spectrum_settings`] | signals to look at, and settings refused in a sentence |
+//! | [`spectrum_frames`] | overlapping windows, their powers, averages and holds |
+//! | [`spectrum`] | the FFT analyser: bins, density, lines |
+//! | [`spectrum_multi`] | one or three resolutions on an even grid of octaves |
+//! | [`octaves`] | bands of 1/1 to 1/48 octave from transforms |
+//! | [`octaves_meter`] | octaves and thirds through class 1 filters, with time weighting |
+//! | [`long_term`] | the gated average spectrum of a programme and its percentiles |
+//! | [`spectrogram`] | rows of bytes over time |
+//! | [`transfer`] | magnitude, phase and coherence between two signals |
+//! | [`scope`] | points for a goniometer, with every peak |
+//! | [`stereo_field`] | correlation, balance and mono compatibility, as a whole and by band |
+//! | [`density`] | the goniometer of a whole programme |
 
 pub mod alarms;
 pub mod annex2;
@@ -42,7 +50,7 @@ pub mod long_term;
 pub mod loudness;
 pub mod meter;
 pub mod octaves;
-pub mod octaves_filter;
+mod octaves_filter;
 pub mod octaves_meter;
 pub mod polarity;
 pub mod ppm;
@@ -54,8 +62,8 @@ pub mod scope;
 pub mod spectrogram;
 pub mod spectrum;
 pub mod spectrum_frames;
-pub mod spectrum_halver;
-pub mod spectrum_levels;
+mod spectrum_halver;
+mod spectrum_levels;
 pub mod spectrum_multi;
 pub mod spectrum_settings;
 pub mod stereo_field;

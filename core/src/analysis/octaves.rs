@@ -15,9 +15,14 @@ use crate::dsp::Frames;
 
 /// Bands in an octave that may be asked for.
 pub const FRACTIONS: [usize; 7] = [1, 2, 3, 6, 12, 24, 48];
-/// Frequencies, in Hz, that the lowest band and the highest may be asked to be at.
-pub(super) const LOW: (f64, f64) = (5.0, 1000.0);
-pub(super) const HIGH: (f64, f64) = (2000.0, 100_000.0);
+/// Frequencies, in Hz, that bands may be asked to be at.
+const RANGE: (f64, f64) = (5.0, 100_000.0);
+
+/// Refuses a range of bands that ends before it begins, or is out of the world.
+pub(super) fn check_range(low_hz: f64, high_hz: f64) -> Result<(), Refused> {
+    within("lowest band", low_hz, RANGE, "Hz")?;
+    within("highest band", high_hz, (low_hz, RANGE.1), "Hz")
+}
 
 /// The first digits of nominal frequencies of thirds of an octave (R10 of ISO 3).
 const R10: [f64; 10] = [1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0];
@@ -45,7 +50,9 @@ pub fn bands(fraction: usize, low_hz: f64, high_hz: f64) -> Vec<Band> {
         // In thirds, three to the octave; ten make a decade.
         let thirds = 3 * x / fraction as i64;
         let nominal = match fraction {
-            1 | 3 => R10[thirds.rem_euclid(10) as usize] * libm::pow(10.0, 3.0 + thirds.div_euclid(10) as f64),
+            1 | 3 => {
+                R10[thirds.rem_euclid(10) as usize] * libm::pow(10.0, 3.0 + thirds.div_euclid(10) as f64)
+            }
             _ => centre,
         };
         Band { centre, low: of(at - 0.5 / b), high: of(at + 0.5 / b), nominal }
@@ -125,8 +132,7 @@ impl OctaveSettings {
         self.shape.check()?;
         check_resolutions(self.resolutions)?;
         within("hold decay", self.hold_decay, DECAY, "dB/s")?;
-        within("lowest band", self.low_hz, LOW, "Hz")?;
-        within("highest band", self.high_hz, HIGH, "Hz")
+        check_range(self.low_hz, self.high_hz)
     }
 }
 
@@ -182,11 +188,8 @@ impl OctaveAnalyser {
             Average::new(s.bins.len(), settings.averaging, *hop, settings.hold_decay)
         };
         let averages: Vec<Average> = shares.iter().zip(&hops).map(average).collect();
-        let signal = |s: &Source| Signal {
-            source: *s,
-            levels: Levels::new(shape, count),
-            averages: averages.clone(),
-        };
+        let signal =
+            |s: &Source| Signal { source: *s, levels: Levels::new(shape, count), averages: averages.clone() };
         Ok(OctaveAnalyser {
             averaging: settings.averaging,
             signals: settings.sources.iter().map(signal).collect(),
@@ -250,7 +253,11 @@ impl OctaveAnalyser {
         let levels = |s: &Signal, of: fn(&Average) -> &Vec<f64>| -> Vec<f32> {
             // The lowest bands have the last resolution.
             let level = |a: &Average, p: &f64| if a.known { power_db(*p) } else { f32::NAN };
-            s.averages.iter().rev().flat_map(|a| of(a).iter().map(|p| level(a, p)).collect::<Vec<_>>()).collect()
+            s.averages
+                .iter()
+                .rev()
+                .flat_map(|a| of(a).iter().map(|p| level(a, p)).collect::<Vec<_>>())
+                .collect()
         };
         let trace = |s: &Signal| Trace { level: levels(s, |a| &a.mean), hold: levels(s, |a| &a.hold) };
         SpectrumReadings {

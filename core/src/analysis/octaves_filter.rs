@@ -4,7 +4,9 @@
 //! A band is an analog Butterworth band-pass of order 6, narrowed so that white noise through it has the power
 //! of the nominal band: it is 3.6 dB down at the edges, and bands of noise add up to the whole. Its three
 //! sections are matched to the analog ones (see `docs/decisions/0008-…`), so that the skirts are the same at
-//! every rate, up to half of it. A band runs at the lowest rate of which its centre is at most a fifth; halved
+//! every rate, up to half of it. A band that half the rate cuts (20 kHz at 44.1 kHz) only has a lower edge: it
+//! is a Butterworth high-pass of order 5 there, 3 dB down at the edge. An octave that ends near half the rate (16
+//! kHz at 48 kHz), where a matched section is no longer sure, is that and such a low-pass. A band runs at the lowest rate of which its centre is at most a fifth; halved
 //! rates come from [`super::spectrum_halver`].
 //!
 //! Eight filters, of whichever band and signal, run side by side.
@@ -22,15 +24,66 @@ use crate::dsp::{Frames, QUANTUM};
 const CENTRE: f64 = 0.2;
 /// Noise bandwidth of a Butterworth of order 3 over its −3 dB bandwidth: (π/6)/sin(π/6).
 const NOISE: f64 = PI / 3.0;
+/// Where half the rate is nearer than this to the centre, what noise lacks beyond it counts.
+const NEAR: f64 = 3.0;
+const POINTS: usize = 2000;
 /// Filters side by side.
 pub(super) const LANES: usize = 8;
 pub(super) type Lanes = [f64; LANES];
 
+/// Q of the band-pass through which noise up to half the rate has the power of the nominal band.
+fn quality(band: &Band, rate: f64) -> f64 {
+    let (nominal, end) = (band.centre / (band.high - band.low), 0.5 * rate / band.centre);
+    let mut q = nominal * NOISE;
+    if end < NEAR {
+        // Widths are nearly in proportion to 1/q: a few rounds of that.
+        for _ in 0..4 {
+            let step = end / POINTS as f64;
+            let power = |i: usize| {
+                let f = (i as f64 + 0.5) * step;
+                1.0 / (1.0 + libm::pow(q * (f - 1.0 / f), 6.0))
+            };
+            q *= (0..POINTS).map(power).sum::<f64>() * step * nominal;
+        }
+    }
+    q
+}
+
 /// The sections of a band at a rate, unity at its centre.
 fn design(band: &Band, rate: f64) -> Vec<Section> {
-    let narrow = band.centre * NOISE / (band.high - band.low);
-    // The low-pass poles −1 and −½ ± i√¾ become s/Q-wise roots of s² − (p/Q) s + 1.
-    let middle = Prototype::bandpass(band.centre, narrow);
+    let octave = band.high > 1.5 * band.low;
+    let mut sections = match band.high / rate {
+        top if top >= 0.5 => high_pass(band.low, rate),
+        top if top >= 0.45 && octave => [high_pass(band.low, rate), low_pass(band.high, rate)].concat(),
+        _ => band_pass(band, rate),
+    };
+    let unity: f64 = sections.iter().map(|s| s.magnitude(band.centre, rate)).product();
+    if let Some(s) = sections.first_mut() {
+        (s.hp, s.bp, s.lp) = (s.hp / unity, s.bp / unity, s.lp / unity);
+    }
+    sections
+}
+
+/// Butterworth of order 5, bilinear: gains of its high and low outputs.
+fn butterworth(hz: f64, rate: f64, hp: f64, lp: f64) -> Vec<Section> {
+    let g = libm::tan(PI * hz / rate);
+    let second = |angle: f64| Section { g, k: 2.0 * libm::cos(angle), hp, bp: 0.0, lp };
+    vec![second(0.2 * PI), second(0.4 * PI), Section::first_order(g, hp, lp)]
+}
+
+fn high_pass(hz: f64, rate: f64) -> Vec<Section> {
+    butterworth(hz, rate, 1.0, 0.0)
+}
+
+fn low_pass(hz: f64, rate: f64) -> Vec<Section> {
+    butterworth(hz, rate, 0.0, 1.0)
+}
+
+/// Butterworth of order 6, matched to the analog one.
+fn band_pass(band: &Band, rate: f64) -> Vec<Section> {
+    let (centre, narrow) = (band.centre, quality(band, rate));
+    // A pole p of the low-pass becomes the roots of s² − (p/Q) s + 1; p is −1 and −½ ± i√¾.
+    let middle = Prototype::bandpass(centre, narrow);
     let (re, im) = (-0.5 / narrow, 0.75f64.sqrt() / narrow);
     // √((p/Q)² − 4) of the upper pole.
     let (a, b) = (re * re - im * im - 4.0, 2.0 * re * im);
@@ -39,16 +92,11 @@ fn design(band: &Band, rate: f64) -> Vec<Section> {
     let side = |sign: f64| {
         let (x, y) = (0.5 * (re + sign * root.0), 0.5 * (im + sign * root.1));
         let radius = (x * x + y * y).sqrt();
-        Prototype::bandpass(band.centre * radius, -0.5 * radius / x)
+        Prototype::bandpass(centre * radius, -0.5 * radius / x)
     };
     let stages = [middle, side(1.0), side(-1.0)];
     let chains = stages.map(|p| matched(&p, rate, None).chain);
-    let mut sections: Vec<Section> = chains.iter().flat_map(|c| c.as_slice().to_vec()).collect();
-    let unity: f64 = sections.iter().map(|s| s.magnitude(band.centre, rate)).product();
-    if let Some(s) = sections.first_mut() {
-        (s.hp, s.bp, s.lp) = (s.hp / unity, s.bp / unity, s.lp / unity);
-    }
-    sections
+    chains.iter().flat_map(|c| c.as_slice().to_vec()).collect()
 }
 
 /// One section of eight filters: what the integrators gain in a frame and what the output is made of, as in
@@ -157,7 +205,6 @@ pub(super) struct Filter {
     /// Frames at the band's rate until the filter has forgotten what was before, to −60 dB.
     pub settle: usize,
     sections: Vec<Section>,
-    base: f64,
 }
 
 impl Filter {
@@ -170,13 +217,13 @@ impl Filter {
         let sections = design(band, rate);
         let tau = sections.iter().map(Section::time_constant).fold(0.0, f64::max);
         let settle = (7.0 * tau).ceil() as usize + Halver::settle() * 2;
-        Filter { band: *band, halved, rate, settle, sections, base }
+        Filter { band: *band, halved, rate, settle, sections }
     }
 
     /// Gain of a steady sine at `hz`, through every halving, folded as it is there.
     #[cfg(test)]
     pub fn magnitude(&self, hz: f64) -> f64 {
-        let (mut turn, mut g) = (hz / self.base, 1.0);
+        let (mut turn, mut g) = (hz / (self.rate * f64::from(1u32 << self.halved)), 1.0);
         for _ in 0..self.halved {
             g *= super::spectrum_halver::gain(turn).abs();
             turn = (2.0 * turn - (2.0 * turn).round()).abs();

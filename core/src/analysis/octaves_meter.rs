@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Octaves or thirds of one through filters of class 1, with the time weightings of sound level meters.
 //!
-//! Fast (125 ms) and slow (1 s) are exponential averages of the squared signal (IEC 61672-1). Before the first
-//! frame there was silence. After a gap a band is not known until its filter has forgotten the seam and the
+//! Fast (125 ms) and slow (1 s) are exponential averages of the squared signal (IEC 61672-1), equal is the mean
+//! since the reset (Leq). Before the first frame there was silence. After a gap a band is not known until its filter has forgotten the seam and the
 //! average has heard one time constant; until then it is the mean of what it has heard, not less.
 
-use super::octaves::{Band, HIGH, LOW};
+use super::octaves::{Band, check_range};
 use super::octaves_filter::{FilterBank, LANES, Lanes};
-use super::spectrum_settings::{Refused, Source, check_rate, check_sources, one_of, power_db, within};
+use super::spectrum_settings::{Refused, Source, check_rate, check_sources, one_of, power_db};
 use crate::dsp::Frames;
 
 /// Time weighting.
@@ -16,14 +16,19 @@ pub enum Weighting {
     #[default]
     Fast,
     Slow,
+    /// All since the reset alike.
+    Equal,
 }
 
 impl Weighting {
-    fn seconds(self) -> f64 {
-        match self {
+    /// Share of the newest sample in an exponential average.
+    fn share(self, rate: f64) -> Option<f64> {
+        let seconds = match self {
             Weighting::Fast => 0.125,
             Weighting::Slow => 1.0,
-        }
+            Weighting::Equal => return None,
+        };
+        Some(-libm::expm1(-1.0 / (seconds * rate)))
     }
 }
 
@@ -53,8 +58,7 @@ impl OctaveMeterSettings {
         check_rate(rate)?;
         check_sources(&self.sources, channels)?;
         one_of("bands an octave", self.fraction, &[1, 3])?;
-        within("lowest band", self.low_hz, LOW, "Hz")?;
-        within("highest band", self.high_hz, HIGH, "Hz")
+        check_range(self.low_hz, self.high_hz)
     }
 }
 
@@ -64,7 +68,7 @@ pub struct OctaveMeterReadings {
     pub bands: Vec<Band>,
     /// Of each source.
     pub levels: Vec<Vec<f32>>,
-    /// The highest since the reset.
+    /// The highest since the reset; of an equal weighting the level itself.
     pub highest: Vec<Vec<f32>>,
     /// Frames since the start that no reading has seen.
     pub frames_missed: u64,
@@ -74,10 +78,11 @@ pub struct OctaveMeterReadings {
 #[derive(Clone, Debug)]
 struct Averages {
     seats: Vec<(usize, usize)>,
-    /// Share of the newest sample.
-    share: f64,
-    mean: Lanes,
-    /// How much of the average is heard, 0 … 1.
+    /// Share of the newest sample; none where all are alike.
+    share: Option<f64>,
+    /// Squares: their exponential average, or their sum.
+    squares: Lanes,
+    /// What that average would be of ones: up to 1, or the number of samples. Their quotient is the mean.
     heard: f64,
     /// Samples to leave out, and how many after a gap.
     wait: usize,
@@ -85,24 +90,54 @@ struct Averages {
     highest: Lanes,
 }
 
-/// An average counts once it has heard one time constant: 1 − 1/e.
+/// An exponential average counts once it has heard one time constant: 1 − 1/e.
 const ENOUGH: f64 = 0.632;
 
 impl Averages {
     fn add(&mut self, audio: &[Lanes]) {
         let left_out = self.wait.min(audio.len());
         self.wait -= left_out;
-        for y in &audio[left_out..] {
-            self.heard += self.share * (1.0 - self.heard);
-            for i in 0..LANES {
-                self.mean[i] += self.share * (y[i] * y[i] - self.mean[i]);
+        let audio = &audio[left_out..];
+        let Some(share) = self.share else {
+            self.heard += audio.len() as f64;
+            for y in audio {
+                self.squares.iter_mut().zip(y).for_each(|(s, y)| *s += y * y);
             }
+            return;
+        };
+        for y in audio {
+            self.heard += share * (1.0 - self.heard);
+            self.squares.iter_mut().zip(y).for_each(|(s, y)| *s += share * (y * y - *s));
             if self.heard > ENOUGH {
-                for i in 0..LANES {
-                    self.highest[i] = self.highest[i].max(self.mean[i]);
-                }
+                let scale = 1.0 / self.heard;
+                let squares = self.highest.iter_mut().zip(&self.squares);
+                squares.for_each(|(h, s)| *h = h.max(scale * s));
             }
         }
+    }
+
+    fn reset(&mut self) {
+        self.highest = [0.0; LANES];
+        if self.share.is_none() {
+            (self.squares, self.heard) = ([0.0; LANES], 0.0);
+        }
+    }
+
+    fn gap(&mut self) {
+        self.wait = self.settle;
+        if self.share.is_some() {
+            (self.squares, self.heard) = ([0.0; LANES], 0.0);
+        }
+    }
+
+    /// Level and highest level of a lane.
+    fn read(&self, lane: usize) -> (f32, f32) {
+        // Mean squares: twice as much is the power over that of a full-scale sine.
+        let level = match self.heard > ENOUGH {
+            true => power_db(2.0 * self.squares[lane] / self.heard),
+            false => f32::NAN,
+        };
+        (level, if self.share.is_none() { level } else { power_db(2.0 * self.highest[lane]) })
     }
 }
 
@@ -126,9 +161,9 @@ impl OctaveMeter {
             let rate = filters().map(|f| f.rate).fold(1.0, f64::max);
             Averages {
                 seats: seats.to_vec(),
-                share: -libm::expm1(-1.0 / (settings.weighting.seconds() * rate)),
-                mean: [0.0; LANES],
-                heard: 1.0,
+                share: settings.weighting.share(rate),
+                squares: [0.0; LANES],
+                heard: settings.weighting.share(rate).map_or(0.0, |_| 1.0),
                 wait: 0,
                 settle: filters().map(|f| f.settle).max().unwrap_or(0),
                 highest: [0.0; LANES],
@@ -144,9 +179,9 @@ impl OctaveMeter {
         })
     }
 
-    /// Forgets the highest levels; the sound goes on.
+    /// Forgets the highest levels and begins an equal average anew; the sound goes on.
     pub fn reset(&mut self) {
-        self.groups.iter_mut().for_each(|g| g.highest = [0.0; LANES]);
+        self.groups.iter_mut().for_each(Averages::reset);
     }
 
     /// One quantum of every channel.
@@ -157,13 +192,12 @@ impl OctaveMeter {
         self.bank.process(&self.signals, |g, audio| groups[g].add(audio));
     }
 
-    /// These many frames were missed before what comes next; filters and averages begin anew.
+    /// These many frames were missed before what comes next; filters and exponential averages
+    /// begin anew.
     pub fn gap(&mut self, frames: u64) {
         self.missed += frames;
         self.bank.clear();
-        for g in &mut self.groups {
-            (g.mean, g.heard, g.wait) = ([0.0; LANES], 0.0, g.settle);
-        }
+        self.groups.iter_mut().for_each(Averages::gap);
     }
 
     pub fn read(&self) -> OctaveMeterReadings {
@@ -176,11 +210,7 @@ impl OctaveMeter {
         };
         for g in &self.groups {
             for (lane, (signal, band)) in g.seats.iter().enumerate() {
-                // Mean squares: twice as much is the power over that of a full-scale sine.
-                if g.heard > ENOUGH {
-                    r.levels[*signal][*band] = power_db(2.0 * g.mean[lane] / g.heard);
-                }
-                r.highest[*signal][*band] = power_db(2.0 * g.highest[lane]);
+                (r.levels[*signal][*band], r.highest[*signal][*band]) = g.read(lane);
             }
         }
         r

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::spectrum_settings::{Refused, check_rate, finite, within, Source};
+use super::spectrum_settings::{Refused, Source, check_rate, finite, within};
 use crate::dsp::{Frames, QUANTUM};
 
 /// Points that a reading may have at most.

@@ -8,9 +8,9 @@
 
 use super::spectrum_frames::{Average, Averaging, Framer, Shape, Transform};
 use super::spectrum_settings::{Refused, Source, check_rate, check_sources, power_db, within};
-use super::windows::Lobe;
+use super::windows::{DB_PER_OCTAVE, Lobe};
 use crate::dsp::Frames;
-use crate::dsp::math::log2;
+use crate::dsp::math::{exp2, log2};
 
 /// What the level of a bin means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,8 +112,7 @@ impl SpectrumAnalyser {
         let shape = &settings.shape;
         let hop_seconds = shape.hop() as f64 / f64::from(rate);
         let average = Average::new(shape.size / 2 + 1, settings.averaging, hop_seconds, settings.hold_decay);
-        let signal =
-            |s: &Source| Signal { source: *s, framer: Framer::new(shape), average: average.clone() };
+        let signal = |s: &Source| Signal { source: *s, framer: Framer::new(shape), average: average.clone() };
         Ok(SpectrumAnalyser {
             settings: settings.clone(),
             bin_hz: f64::from(rate) / shape.size as f64,
@@ -198,7 +197,7 @@ pub(super) fn each_line(powers: &[f64], lobe: &Lobe, mut line: impl FnMut(f64, f
     for (k, w) in powers.windows(3).enumerate() {
         if w[1] > 0.0 && w[1] >= w[0] && w[1] > w[2] {
             let (offset, rise) = lobe.locate([w[0], w[1], w[2]]);
-            line((k + 1) as f64 + offset, w[1] * libm::pow(10.0, 0.1 * rise));
+            line((k + 1) as f64 + offset, w[1] * exp2(rise / DB_PER_OCTAVE));
         }
     }
 }

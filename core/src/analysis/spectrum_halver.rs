@@ -4,7 +4,6 @@
 //! An equiripple half-band filter: flat within 1e-6 (9e-6 dB) up to 0.4 of the lower rate; what would fold to
 //! below that is 120 dB down. 0.4 to 0.5 of the lower rate is its transition and not to be looked at.
 
-use std::f64::consts::PI;
 use std::sync::OnceLock;
 
 use crate::dsp::QUANTUM;
@@ -24,7 +23,8 @@ fn sides() -> &'static [f64] {
 #[cfg(test)]
 pub(super) fn gain(turn: f64) -> f64 {
     let k = sides().len();
-    let pair = |(i, g): (usize, &f64)| 2.0 * g * libm::cos(2.0 * PI * turn * (2 * (k - i) - 1) as f64);
+    let pair =
+        |(i, g): (usize, &f64)| 2.0 * g * libm::cos(std::f64::consts::TAU * turn * (2 * (k - i) - 1) as f64);
     0.5 + sides().iter().enumerate().map(pair).sum::<f64>()
 }
 
@@ -76,7 +76,7 @@ impl Halver {
         }
         let out = &mut self.out[..n];
         // Between the k-th and the next of 2k samples lies the one that meets the centre.
-        for (out, x) in out.iter_mut().zip(&self.far[1..]) {
+        for (out, x) in out.iter_mut().zip(&self.far) {
             *out = 0.5 * x;
         }
         for (i, g) in g.iter().enumerate() {
@@ -93,6 +93,8 @@ impl Halver {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
 
     #[test]
@@ -116,8 +118,8 @@ mod tests {
             };
             let y = run(64);
             assert!(y.len() == 512 && y == run(1) && y == run(7));
-            // The centre lies 2k − 2 samples before the second of each two.
-            let delay = (2 * sides().len() - 2) as f64;
+            // The centre lies 2k samples before the second of each two.
+            let delay = (2 * sides().len()) as f64;
             for (m, y) in y.iter().enumerate().skip(Halver::settle()) {
                 let want = gain(turn) * (2.0 * PI * turn * ((2 * m + 1) as f64 - delay) + 1.0).cos();
                 assert!((y - want).abs() < 1e-12, "{turn}, {m}: {y} for {want}");

@@ -5,6 +5,9 @@
 //! [`super::windows::Lobe`]), and the spectrum at its middle where bins are wider apart than points. Around
 //! 1200 and 300 Hz the three resolutions blend over an octave.
 
+use std::f64::consts::SQRT_2;
+use std::ops::Range;
+
 use super::spectrum::{DECAY, SpectrumReadings, TILT, Trace, each_line};
 use super::spectrum_frames::{Average, Averaging, Shape, Transform};
 use super::spectrum_levels::{Levels, STEP, bin_hz, check_resolutions, top};
@@ -15,9 +18,8 @@ use crate::dsp::math::{exp2, log2};
 
 /// Points in an octave that may be asked for.
 pub const POINTS: [usize; 6] = [3, 6, 12, 24, 48, 96];
-/// Frequencies that the grid may begin at and end at, in Hz; it ends at half the rate at most.
-const LOW: (f64, f64) = (5.0, 1000.0);
-const HIGH: (f64, f64) = (2000.0, 384_000.0);
+/// Frequencies that the grid may reach, in Hz; it ends at half the rate at most.
+const RANGE: (f64, f64) = (5.0, 384_000.0);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct MultiSettings {
@@ -61,8 +63,8 @@ impl MultiSettings {
         within("hold decay", self.hold_decay, DECAY, "dB/s")?;
         within("tilt", self.tilt, TILT, "dB/oct")?;
         one_of("points an octave", self.points, &POINTS)?;
-        within("lowest frequency", self.low_hz, LOW, "Hz")?;
-        within("highest frequency", self.high_hz, HIGH, "Hz")
+        within("lowest frequency", self.low_hz, RANGE, "Hz")?;
+        within("highest frequency", self.high_hz, (self.low_hz, RANGE.1), "Hz")
     }
 }
 
@@ -89,6 +91,9 @@ impl Grid {
 
     /// The point whose part of the octave a frequency is in.
     fn point(&self, hz: f64) -> Option<usize> {
+        if hz <= 0.0 {
+            return None;
+        }
         let place = self.points * log2(hz / 1000.0) + 0.5 - self.first as f64;
         (place >= 0.0 && place < self.count as f64).then_some(place as usize)
     }
@@ -107,6 +112,8 @@ pub struct MultiAnalyser {
     settings: MultiSettings,
     rate: f64,
     grid: Grid,
+    /// Of each resolution, the point that each bin belongs to.
+    places: Vec<Vec<Option<usize>>>,
     transform: Transform,
     lobe: Lobe,
     signals: Vec<Signal>,
@@ -122,6 +129,11 @@ impl MultiAnalyser {
             let hop = (shape.hop() * STEP.pow(r as u32)) as f64 / rate;
             Average::new(shape.size / 2 + 1, settings.averaging, hop, settings.hold_decay)
         };
+        let grid = Grid::new(settings, rate);
+        let places = |r: usize| -> Vec<Option<usize>> {
+            let bin_hz = bin_hz(r, shape, rate);
+            (0..=shape.size / 2).map(|k| grid.point(k as f64 * bin_hz)).collect()
+        };
         let signal = |s: &Source| Signal {
             source: *s,
             levels: Levels::new(shape, settings.resolutions),
@@ -130,7 +142,8 @@ impl MultiAnalyser {
         Ok(MultiAnalyser {
             settings: settings.clone(),
             rate,
-            grid: Grid::new(settings, rate),
+            places: (0..settings.resolutions).map(places).collect(),
+            grid,
             transform: Transform::new(shape),
             lobe: Lobe::new(shape.window),
             signals: settings.sources.iter().map(signal).collect(),
@@ -213,40 +226,55 @@ impl MultiAnalyser {
     fn merged(&self, s: &Signal, hz: &[f64], of: impl Fn(&Average) -> &Vec<f64>) -> Vec<f64> {
         let known: Vec<usize> = (0..s.averages.len()).filter(|r| s.averages[*r].known).collect();
         let mut out = vec![0.0; hz.len()];
+        // The share of each resolution is what the coarser one before it leaves, and more than nothing up to `end`.
+        let mut end = f64::INFINITY;
         for (i, r) in known.iter().enumerate() {
-            let grid = self.on_grid(*r, hz, of(&s.averages[*r]));
-            for ((out, power), hz) in out.iter_mut().zip(grid).zip(hz) {
-                // The share of this resolution against the coarser one before it.
+            let meets = |r: &usize| top(*r, self.rate);
+            let begin = known.get(i + 1).map_or(0.0, |next| meets(next) / SQRT_2);
+            let used = begin..end;
+            let grid = self.on_grid(*r, hz, of(&s.averages[*r]), &used);
+            for ((out, power), hz) in out.iter_mut().zip(grid).zip(hz).filter(|(_, hz)| used.contains(hz)) {
                 let share = match i {
                     0 => 1.0,
-                    _ => (0.5 - log2(hz / top(*r, self.rate))).clamp(0.0, 1.0),
+                    _ => (0.5 - log2(hz / meets(r))).clamp(0.0, 1.0),
                 };
                 *out += share * (power - *out);
             }
+            end = known.get(i + 1).map_or(0.0, |next| meets(next) * SQRT_2);
         }
         out
     }
 
-    /// One resolution's powers at the points.
-    fn on_grid(&self, resolution: usize, hz: &[f64], powers: &[f64]) -> Vec<f64> {
+    /// One resolution's powers at the points within a range of frequencies.
+    fn on_grid(&self, resolution: usize, hz: &[f64], powers: &[f64], used: &Range<f64>) -> Vec<f64> {
         let bin_hz = bin_hz(resolution, &self.settings.shape, self.rate);
         let last = powers.len() - 1;
-        let between = |hz: f64| {
-            let (k, share) = (((hz / bin_hz) as usize).min(last - 1), hz / bin_hz);
-            let share = share - k as f64;
+        let between = |hz: &f64| {
+            if !used.contains(hz) || *hz > last as f64 * bin_hz {
+                return 0.0;
+            }
+            let k = ((hz / bin_hz) as usize).min(last - 1);
+            let share = hz / bin_hz - k as f64;
             // Straight in dB; silence stays silence.
-            libm::pow(powers[k], 1.0 - share) * libm::pow(powers[k + 1], share)
+            let log = |p: f64| log2(p.max(f64::MIN_POSITIVE));
+            let power = exp2(log(powers[k]) + share * (log(powers[k + 1]) - log(powers[k])));
+            if powers[k].max(powers[k + 1]) > 0.0 { power } else { 0.0 }
         };
-        let mut out: Vec<f64> = hz.iter().map(|hz| between(*hz)).collect();
-        let mut raise = |hz: f64, power: f64| {
-            if let Some(i) = self.grid.point(hz) {
+        let mut out: Vec<f64> = hz.iter().map(between).collect();
+        let mut raise = |point: Option<usize>, power: f64| {
+            if let Some(i) = point {
                 out[i] = power.max(out[i]);
             }
         };
-        for (k, p) in powers.iter().enumerate().skip(1) {
-            raise(k as f64 * bin_hz, *p);
+        // A bin more on either side: the points there reach half a step beyond.
+        let first = ((used.start / (1.1 * bin_hz)) as usize).max(1);
+        let end = ((1.1 * used.end / bin_hz).min(last as f64) as usize + 1).max(first);
+        for (p, point) in powers[first..end].iter().zip(&self.places[resolution][first..end]) {
+            raise(*point, *p);
         }
-        each_line(powers, &self.lobe, |bin, power| raise(bin * bin_hz, power));
+        each_line(&powers[first - 1..end], &self.lobe, |bin, power| {
+            raise(self.grid.point((bin + (first - 1) as f64) * bin_hz), power);
+        });
         out
     }
 }

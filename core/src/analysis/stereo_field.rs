@@ -5,8 +5,8 @@
 //! of [`super::octaves_filter`], with the same filter for both channels, so they do not change the relation
 //! between them; their windows are as long but later by the filters' delay.
 
-use super::octaves::{Band, HIGH, LOW};
-use super::octaves_filter::{FilterBank, LANES, Lanes};
+use super::octaves::{Band, check_range};
+use super::octaves_filter::{FilterBank, Lanes};
 use super::spectrum_settings::{Refused, Source, check_rate, finite, one_of, within};
 use super::window::SlidingSum;
 use crate::dsp::{Frames, QUANTUM};
@@ -38,8 +38,7 @@ impl StereoSettings {
         Source::Mid(self.left, self.right).check(channels)?;
         within("window", self.window_ms, WINDOW_MS, "ms")?;
         one_of("bands an octave", self.fraction, &[0, 1, 3])?;
-        within("lowest band", self.low_hz, LOW, "Hz")?;
-        within("highest band", self.high_hz, HIGH, "Hz")
+        check_range(self.low_hz, self.high_hz)
     }
 }
 

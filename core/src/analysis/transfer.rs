@@ -229,15 +229,27 @@ impl TransferAnalyser {
             r.coherence.push(or_nan(known && c.yy > 0.0 && self.windows > 1, explained.min(1.0)));
         };
         if self.settings.fraction.is_some() {
-            self.bands.iter().for_each(|(band, bins)| point(band.centre, self.band(bins)));
+            self.bands.iter().for_each(|(band, bins)| point(band.centre, self.band(band, bins)));
         } else {
             self.bins.iter().enumerate().for_each(|(k, c)| point(k as f64 * self.bin_hz, *c));
         }
         r
     }
 
-    /// The spectra of a band's bins, summed.
-    fn band(&self, bins: &Bins) -> Cross {
+    /// The spectra of a band's bins, summed; of a band narrower than two bins, those at its centre.
+    fn band(&self, band: &Band, bins: &Bins) -> Cross {
+        if band.high - band.low < 2.0 * self.bin_hz {
+            let place = band.centre / self.bin_hz;
+            let k = (place as usize).min(self.bins.len() - 2);
+            let (a, b, t) = (&self.bins[k], &self.bins[k + 1], place - k as f64);
+            let mix = |a: f64, b: f64| a + t * (b - a);
+            return Cross {
+                xx: mix(a.xx, b.xx),
+                yy: mix(a.yy, b.yy),
+                re: mix(a.re, b.re),
+                im: mix(a.im, b.im),
+            };
+        }
         let sum = |of: fn(&Cross) -> f64| bins.sum_of(|k| of(&self.bins[k]));
         Cross { xx: sum(|c| c.xx), yy: sum(|c| c.yy), re: sum(|c| c.re), im: sum(|c| c.im) }
     }

@@ -77,6 +77,8 @@ pub fn noise_bandwidth(taps: &[f64]) -> f64 {
     squares * taps.len() as f64 / (sum * sum)
 }
 
+/// 10·log10(2): one octave of power in dB.
+pub(super) const DB_PER_OCTAVE: f64 = 3.010_299_956_639_812;
 /// Places between two bins at which the main lobe is known; odd.
 const PLACES: usize = 129;
 /// Points of the window that it is worked out from; its shape in bins hardly depends on them.
@@ -98,7 +100,8 @@ impl Lobe {
         let level = |bins: f64| {
             let turn = 2.0 * PI * bins / POINTS as f64;
             let middle = POINTS as f64 / 2.0;
-            let sum: f64 = taps.iter().enumerate().map(|(n, w)| w * libm::cos(turn * (n as f64 - middle))).sum();
+            let sum: f64 =
+                taps.iter().enumerate().map(|(n, w)| w * libm::cos(turn * (n as f64 - middle))).sum();
             math::gain_to_db(sum.abs())
         };
         let place = |i: usize| i as f64 / (PLACES - 1) as f64 - 0.5;
@@ -111,7 +114,8 @@ impl Lobe {
 
     /// Where a sine lies, in bins from the middle one of three powers, and how many dB it is above that one.
     pub fn locate(&self, [lower, _, upper]: [f64; 3]) -> (f64, f64) {
-        let slope = 10.0 * (libm::log10(upper.max(f64::MIN_POSITIVE)) - libm::log10(lower.max(f64::MIN_POSITIVE)));
+        let log = |power: f64| math::log2(power.max(f64::MIN_POSITIVE));
+        let slope = DB_PER_OCTAVE * (log(upper) - log(lower));
         let next = self.slope.partition_point(|s| *s < slope).clamp(1, PLACES - 1);
         let (a, b) = (self.slope[next - 1], self.slope[next]);
         let share = if b > a { ((slope - a) / (b - a)).clamp(0.0, 1.0) } else { 0.0 };

@@ -8,6 +8,8 @@
 
 use std::f64::consts::PI;
 
+use super::wide::{Kernel, Width};
+
 /// Real and imaginary part.
 pub type Complex = (f64, f64);
 
@@ -19,6 +21,7 @@ pub struct RealFft {
     /// Those of every stage, one stage after the other: 1, 2, 4 … size/4 of them.
     stages: Vec<Complex>,
     size: usize,
+    width: Width,
 }
 
 impl RealFft {
@@ -32,7 +35,7 @@ impl RealFft {
         let turns: Vec<Complex> = (0..size / 2).map(turn).collect();
         let halves = (0..(size / 2).ilog2()).map(|s| 1usize << s);
         let stages = halves.flat_map(|h| turns.iter().step_by(size / 2 / h).copied()).collect();
-        RealFft { turns, stages, size }
+        RealFft { turns, stages, size, width: Width::widest() }
     }
 
     pub fn size(&self) -> usize {
@@ -91,20 +94,56 @@ impl RealFft {
                 z.swap(i, j);
             }
         }
+        self.width.run(Stages { z, turns: &self.stages });
+    }
+}
+
+/// The butterflies, after the points were put in their order.
+struct Stages<'a> {
+    z: &'a mut [Complex],
+    turns: &'a [Complex],
+}
+
+impl Kernel for Stages<'_> {
+    /// Two stages at a time, so that the points are fetched half as often; every number is what one at a time
+    /// would make it.
+    #[inline(always)]
+    fn run(self) {
+        let Stages { z, turns } = self;
+        let of = |half: usize| &turns[half - 1..2 * half - 1];
         let mut half = 1;
-        while half < n {
-            let turns = &self.stages[half - 1..2 * half - 1];
-            for block in z.chunks_exact_mut(2 * half) {
-                let (low, high) = block.split_at_mut(half);
-                for ((a, b), w) in low.iter_mut().zip(high).zip(turns) {
-                    let t = times(*b, *w);
-                    *b = (a.0 - t.0, a.1 - t.1);
-                    *a = (a.0 + t.0, a.1 + t.1);
+        if z.len().ilog2() % 2 == 1 {
+            for block in z.as_chunks_mut::<2>().0 {
+                let [a, b] = block;
+                cross(a, b, (1.0, -0.0));
+            }
+            half = 2;
+        }
+        while half < z.len() {
+            let (first, second) = (of(half), of(2 * half).split_at(half));
+            for block in z.chunks_exact_mut(4 * half) {
+                let (low, high) = block.split_at_mut(2 * half);
+                let ((a, b), (c, d)) = (low.split_at_mut(half), high.split_at_mut(half));
+                let points = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
+                let angles = first.iter().zip(second.0.iter().zip(second.1));
+                for (((a, b), (c, d)), (w, (v, u))) in points.zip(angles) {
+                    cross(a, b, *w);
+                    cross(c, d, *w);
+                    cross(a, c, *v);
+                    cross(b, d, *u);
                 }
             }
-            half *= 2;
+            half *= 4;
         }
     }
+}
+
+/// a + w b and a − w b.
+#[inline(always)]
+fn cross(a: &mut Complex, b: &mut Complex, w: Complex) {
+    let t = times(*b, w);
+    *b = (a.0 - t.0, a.1 - t.1);
+    *a = (a.0 + t.0, a.1 + t.1);
 }
 
 #[inline(always)]
