@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::axes::{escaped, frequencies, multiples, step};
 use crate::client::v1::GetResponseResponse;
 
 const WIDTH: f64 = 960.0;
@@ -38,8 +39,7 @@ pub fn draw(title: &str, r: &GetResponseResponse) -> String {
     let high = levels().fold(0.0, f64::max);
     let low = levels().fold(0.0, f64::min).max(high - DEEPEST);
     // Steps of the level axis that give 4 to 12 lines.
-    let step =
-        [0.5, 1.0, 3.0, 6.0, 12.0, 24.0].into_iter().find(|s| (high - low) / s <= 10.0).unwrap_or(24.0);
+    let step = step(high - low, 10.0, &[0.5, 1.0, 3.0, 6.0, 12.0, 24.0]);
     let db = (((low / step).floor() - 0.5) * step, ((high / step).ceil() + 0.5) * step);
     let first = r.frequencies_hz.first().copied().unwrap_or(20.0).max(1.0);
     let last = r.frequencies_hz.last().copied().unwrap_or(20_000.0).max(first * 1.01);
@@ -56,8 +56,7 @@ pub fn draw(title: &str, r: &GetResponseResponse) -> String {
 "##,
         title = escaped(title)
     );
-    let mut level = (db.0 / step).ceil() * step + 0.0;
-    while level <= db.1 {
+    for level in multiples(db.0, db.1, step) {
         let (y, color) = (p.y(level), if level == 0.0 { "#888" } else { "#ddd" });
         let _ = writeln!(
             s,
@@ -65,9 +64,8 @@ pub fn draw(title: &str, r: &GetResponseResponse) -> String {
             left - 6.0,
             y + 4.0
         );
-        level += step;
     }
-    for (hz, label) in ticks(first, last) {
+    for (hz, label) in frequencies(first, last) {
         let (x, color) = (p.x(hz), if label.is_some() { "#ccc" } else { "#eee" });
         let _ = writeln!(s, r##"<path d="M{x:.1} {top}V{bottom}" stroke="{color}"/>"##);
         if let Some(label) = label {
@@ -108,25 +106,4 @@ pub fn draw(title: &str, r: &GetResponseResponse) -> String {
         );
     }
     s + "</svg>\n"
-}
-
-/// Lines of the frequency axis: 1 to 9 of every decade, labels at 1, 2 and 5.
-fn ticks(from: f64, to: f64) -> Vec<(f64, Option<String>)> {
-    let mut out = Vec::new();
-    let mut decade = 1.0;
-    while decade <= to {
-        for n in 1..=9u32 {
-            let hz = decade * f64::from(n);
-            if (from..=to).contains(&hz) {
-                let label = if hz >= 1000.0 { format!("{}k", hz / 1000.0) } else { format!("{hz}") };
-                out.push((hz, [1, 2, 5].contains(&n).then_some(label)));
-            }
-        }
-        decade *= 10.0;
-    }
-    out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

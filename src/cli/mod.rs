@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `lathe`, the command line: one file per verb. Data on stdout, talk on stderr.
 
+mod axes;
 mod bench;
 mod check;
 mod complete;

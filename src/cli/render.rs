@@ -222,12 +222,12 @@ fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions, progress: &
 }
 
 /// Frames and rate of an input, zero if it cannot be told.
-fn length(path: &Path) -> (u64, u32) {
+pub(super) fn length(path: &Path) -> (u64, u32) {
     files::open(path).map_or((0, 1), |r| (r.spec().frames.unwrap_or(0), r.spec().sample_rate))
 }
 
 /// A progress bar with ETA and × real time, if stderr is a terminal.
-fn bar(frames: u64, seconds: f64) -> Option<ProgressBar> {
+pub(super) fn bar(frames: u64, seconds: f64) -> Option<ProgressBar> {
     if frames == 0 || !std::io::stderr().is_terminal() {
         return None;
     }

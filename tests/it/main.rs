@@ -15,6 +15,7 @@ mod jackd;
 mod lathed;
 mod layering;
 mod layouts;
+mod measure;
 mod metrics;
 mod music;
 mod osc;

@@ -23,6 +23,7 @@
 //! | [`transfer`] | magnitude, phase and coherence between two signals |
 //! | [`scope`], [`stereo_field`] | points of a pair; correlation, balance and what mono loses, by bands too |
 //! | [`spectrum_settings`], [`spectrum_frames`], [`windows`] | what these are asked for, and what they begin with; [`spectrum_halver`] and [`spectrum_levels`] for the lower octaves |
+//! | [`density`] | the goniometer of a whole programme |
 //! | [`integrator`], [`programme`] | all integrated figures: of a track that is going on, of a file |
 
 pub mod alarms;
@@ -30,6 +31,7 @@ pub mod annex2;
 pub mod bars;
 pub mod clips;
 pub mod clock;
+pub mod density;
 pub mod dr;
 pub mod dynamics;
 pub mod histogram;
