@@ -301,7 +301,7 @@ impl Stage {
             Group { rows, seats: seats.to_vec(), audio: vec![[0.0; LANES]; QUANTUM] }
         };
         let halvers = if halved > 0 { vec![Halver::new(); signals] } else { Vec::new() };
-        let inputs = vec![Vec::with_capacity(QUANTUM); signals];
+        let inputs = (0..signals).map(|_| Vec::with_capacity(QUANTUM)).collect();
         Stage { halvers, inputs, groups: seats.chunks(LANES).map(group).collect() }
     }
 }
