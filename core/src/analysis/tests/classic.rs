@@ -80,7 +80,7 @@ fn vu_reads_the_average_at_all_frequencies_and_phases() {
     }
     // Average responding: a square wave of the same peak reads 3.9 dB more than a sine.
     let mut m = VuMeter::new(192_000, 1, 0.0);
-    let x = |n: usize| if n / 960 % 2 == 0 { 0.5 } else { -0.5 };
+    let x = |n: usize| if (n / 960).is_multiple_of(2) { 0.5 } else { -0.5 };
     (0..quanta(192_000, 2.0)).for_each(|q| m.process(&[quantum(q, &x)]));
     assert!((m.read(0) + 6.0206 - 3.922).abs() < 0.02, "{}", m.read(0));
 }

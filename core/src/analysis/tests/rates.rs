@@ -27,13 +27,14 @@ fn programme(rate: u32, seconds: usize) -> Figures {
             let start = 2.0 * PI * (t[0] * at + t[1]);
             let (step, mut re, mut im) = (2.0 * PI * t[0] / f64::from(rate), start.cos(), start.sin());
             let (c, s) = (step.cos(), step.sin());
-            for i in 0..tenth {
+            let [left, right] = &mut planes;
+            for (i, (l, r)) in left.iter_mut().zip(right).enumerate() {
                 let seconds = at + i as f64 / f64::from(rate);
                 // A triangle in time that is no sine, so that loudness moves.
                 let turn = (t[3] * seconds + t[4]).fract();
                 let level = t[2] * (1.0 - (2.0 * turn - 1.0).abs());
-                planes[0][i] += level * re;
-                planes[1][i] += level * im;
+                *l += level * re;
+                *r += level * im;
                 (re, im) = (re * c - im * s, re * s + im * c);
             }
         }
