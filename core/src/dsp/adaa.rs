@@ -109,8 +109,8 @@ impl Knots {
     #[inline(always)]
     fn peak(&self) -> f64 {
         let mut p = [0.0; CHUNK];
-        for i in 0..CHUNK {
-            p[i] = max(self.high[i], -self.low[i]);
+        for (i, p) in p.iter_mut().enumerate() {
+            *p = max(self.high[i], -self.low[i]);
         }
         p.iter().fold(0.0, |m, v| max(m, *v))
     }
@@ -187,8 +187,8 @@ impl Kernel for Clipping<'_> {
                 *x = k.mean;
                 continue;
             }
-            for i in 0..CHUNK {
-                x[i] = hard(k.low[i], k.middle[i], k.high[i], k.mean[i]);
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = hard(k.low[i], k.middle[i], k.high[i], k.mean[i]);
             }
             if widest > 0.0 {
                 k.bend(x, h, widest);
@@ -215,8 +215,8 @@ impl Kernel for Splitting<'_> {
                 *x = k.mean;
                 continue;
             }
-            for i in 0..CHUNK {
-                x[i] = hard(k.low[i], k.middle[i], k.high[i], k.mean[i]);
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = hard(k.low[i], k.middle[i], k.high[i], k.mean[i]);
             }
         }
     }
@@ -243,8 +243,11 @@ mod tests {
         let (left, right) = (k[1] - k[0], k[2] - k[1]);
         let steps = 20_000;
         let end = |from: f64, way: f64| {
-            (0..steps).map(|i| (f64::from(i) + 0.5) / f64::from(steps)).map(|s| 2.0 * s * curve(from + way * s, h))
-                .sum::<f64>() / f64::from(steps)
+            (0..steps)
+                .map(|i| (f64::from(i) + 0.5) / f64::from(steps))
+                .map(|s| 2.0 * s * curve(from + way * s, h))
+                .sum::<f64>()
+                / f64::from(steps)
         };
         let all = left + right;
         if all == 0.0 {
@@ -286,7 +289,8 @@ mod tests {
         let (mut r, mut clip, mut x) = (Noise(5), Clip::default(), vec![0.0; 1024]);
         for n in 0..400 {
             let loud = [0.5, 1.0, 1.000_000_1, 3.0, 1e3, 1e8][n % 6];
-            x.iter_mut().for_each(|v| *v = loud * [r.next(), 1.0, -1.0, 0.0][(4.0 * r.next().abs()) as usize % 4]);
+            x.iter_mut()
+                .for_each(|v| *v = loud * [r.next(), 1.0, -1.0, 0.0][(4.0 * r.next().abs()) as usize % 4]);
             let knee = vec![[0.0, 1e-6, 0.1, 1.0][n % 4]; 1024];
             clip.process(Width::widest(), &mut x, &knee);
             let over = x.iter().find(|v| v.is_nan() || v.abs() > 1.0);

@@ -136,7 +136,10 @@ mod tests {
                 let want = |hz: f64| 20.0 * loss(hz, inches * INCH).log10();
                 let worst = [3e3, 5e3, 10e3, 15e3, 20e3].map(|f| (level(f) - want(f)).abs());
                 let worst = worst.into_iter().fold(0.0, f64::max);
-                println!("{rate} Hz, {inches} in/s: bump {bump:.3}, 20 kHz {:.2} dB, off {worst:.4}", level(20e3));
+                println!(
+                    "{rate} Hz, {inches} in/s: bump {bump:.3}, 20 kHz {:.2} dB, off {worst:.4}",
+                    level(20e3)
+                );
                 assert!((bump - BUMP_DB).abs() < 0.03 && worst < 0.06);
             }
         }

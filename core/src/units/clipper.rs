@@ -11,11 +11,11 @@
 
 use super::top_rate::{self, NORMAL, Past, QUALITIES, Tracks, Waiting, factor};
 use super::{Block, Format, Kind, Notes, Readings, Refusal, Unit, UnitSpec};
+use crate::dsp::Frames;
 use crate::dsp::adaa::Clip;
 use crate::dsp::math::{db_to_gain, gain_to_db};
 use crate::dsp::shaping::{Lane, Shaper, Shaping};
 use crate::dsp::simd::Class;
-use crate::dsp::Frames;
 use crate::param::{self, ParamSpec, Values};
 
 crate::params! {

@@ -32,9 +32,8 @@ pub fn near(hz: f64, rate: f64) -> (usize, f64) {
 /// Amplitudes of the lines of the last [`SPAN`] frames.
 pub fn lines(y: &[f64]) -> Vec<f64> {
     let fft = RealFft::new(SPAN);
-    let scale = |(k, (re, im)): (usize, &(f64, f64))| {
-        re.hypot(*im) * if k == 0 { 1.0 } else { 2.0 } / SPAN as f64
-    };
+    let scale =
+        |(k, (re, im)): (usize, &(f64, f64))| re.hypot(*im) * if k == 0 { 1.0 } else { 2.0 } / SPAN as f64;
     fft.spectrum(&y[y.len() - SPAN..]).iter().enumerate().map(scale).collect()
 }
 
@@ -92,7 +91,6 @@ pub fn idle(symbol: &str, rate: u32, settings: &[(&str, f64)], from: f64, to: f6
     (level, shift)
 }
 
-
 pub const QUALITIES: [&str; 3] = ["eco", "normal", "high"];
 
 /// What a unit gives and lets one hear as its choice 1.
@@ -118,7 +116,8 @@ pub fn step_leaves(symbol: &str, settings: &[(&str, f64)], to: (&str, f64), leve
     let from = settings.iter().rev().find(|s| s.0 == to.0).map_or(to.1, |s| s.1);
     let still = |way: f64| {
         let value = from + way * (to.1 - from);
-        let value = if (value - to.1).abs() < 1.5 && to.1 <= 1.0 && from <= 1.0 { value.round() } else { value };
+        let value =
+            if (value - to.1).abs() < 1.5 && to.1 <= 1.0 && from <= 1.0 { value.round() } else { value };
         high(&[settings, &[(to.0, value)]].concat(), &[], at - 2 * HALF, 2 * at)
     };
     (moving, [0.0, 0.25, 0.5, 0.75, 1.0].map(still).into_iter().fold(-400.0, f64::max))

@@ -22,7 +22,13 @@ const QUADRUPLE: f64 = 160_000.0;
 
 /// Times the sample rate that a quality works at; at least 2.
 pub fn factor(quality: usize, rate: f64) -> usize {
-    let share = if rate > QUADRUPLE { 4 } else if rate > DOUBLE { 2 } else { 1 };
+    let share = if rate > QUADRUPLE {
+        4
+    } else if rate > DOUBLE {
+        2
+    } else {
+        1
+    };
     ((4 << quality) / share).max(2)
 }
 

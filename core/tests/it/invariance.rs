@@ -124,7 +124,10 @@ fn neutral_units_and_splits_null_against_a_delay() {
         for slot in all.clone() {
             let name = name(&slot);
             // Shapers work between the filters of a higher rate: `response.rs` says how flat they are.
-            if shapes(&slot) || name == "bands" || (layout == "mono" && (name == "midside" || name == "leftright")) {
+            if shapes(&slot)
+                || name == "bands"
+                || (layout == "mono" && (name == "midside" || name == "leftright"))
+            {
                 continue;
             }
             let plan = rack(layout, vec![slot]);

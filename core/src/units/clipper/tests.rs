@@ -37,7 +37,9 @@ fn a_quiet_signal_passes_flat_and_as_late_as_is_said() {
                 let set = [("quality", q as f64), ("knee", knee)];
                 let (level, shift) = idle("clipper", rate, &set, 20.0, 20_000.0);
                 let late = Rig::new("clipper", rate, "mono", &set).unit.latency();
-                println!("{rate} Hz, {name}, knee {knee} %: {late} frames, {level:.5} dB, {shift:.1e} samples off");
+                println!(
+                    "{rate} Hz, {name}, knee {knee} %: {late} frames, {level:.5} dB, {shift:.1e} samples off"
+                );
                 // A knee of 100 % bends from silence on, by the cube.
                 assert!(level < 0.005 && shift < 1e-6);
             }
@@ -48,7 +50,8 @@ fn a_quiet_signal_passes_flat_and_as_late_as_is_said() {
 #[test]
 fn a_steady_level_meets_the_curve() {
     // Constants pass the filters unchanged, so they show the curve itself.
-    for (x, knee) in [(0.3, 0.0), (0.7, 0.0), (2.0, 0.0), (0.45, 50.0), (0.5, 50.0), (0.6, 50.0), (0.9, 50.0)] {
+    for (x, knee) in [(0.3, 0.0), (0.7, 0.0), (2.0, 0.0), (0.45, 50.0), (0.5, 50.0), (0.6, 50.0), (0.9, 50.0)]
+    {
         let c = 0.5;
         let set = [("ceiling", 20.0 * f64::log10(c)), ("knee", knee)];
         let mut rig = Rig::new("clipper", 48_000, "mono", &set);
@@ -73,11 +76,13 @@ fn nothing_is_over_the_ceiling_at_the_top_and_little_below() {
         s += 0.2 * (x - s);
         *y = 2.0 * s;
     }
-    let material = [("100 Hz", sine(100.0, 48e3, 1.0, n)), ("5 kHz", sine(5e3, 48e3, 1.0, n)), ("noise", smooth)];
+    let material =
+        [("100 Hz", sine(100.0, 48e3, 1.0, n)), ("5 kHz", sine(5e3, 48e3, 1.0, n)), ("noise", smooth)];
     for knee in [0.0, 50.0, 100.0] {
         for (name, x) in &material {
-            let mut rig = Rig::new("clipper", 48_000, "mono", &[("gain", 12.0), ("ceiling", -1.0), ("knee", knee)]);
-            let y = rig.run(&[x.clone()]).remove(0);
+            let mut rig =
+                Rig::new("clipper", 48_000, "mono", &[("gain", 12.0), ("ceiling", -1.0), ("knee", knee)]);
+            let y = rig.run(std::slice::from_ref(x)).remove(0);
             let (samples, truth) = (db(peak(&y[2000..])) + 1.0, db(true_peak(&y[2000..])) + 1.0);
             println!("{name}, knee {knee} %: {samples:+.2} dB of the ceiling, true peak {truth:+.2}");
             assert!(truth < 3.2, "{truth}");
@@ -107,7 +112,7 @@ fn the_difference_is_what_was_cut_off() {
         println!("{name}: {main:.2} dBFS out, the difference {level:.1}");
         assert!((from..to).contains(&level));
         let mut alone = Rig::new("clipper", 48_000, "mono", &[("gain", 6.0), ("ceiling", -1.0)]);
-        let want = alone.run(&[x.clone()]).remove(0);
+        let want = alone.run(std::slice::from_ref(x)).remove(0);
         assert!(want == out, "listening changes nothing");
     }
 }
@@ -118,7 +123,8 @@ fn anything_that_comes_stays_finite_and_is_forgotten_at_once() {
     for q in 0..3 {
         let set = [("gain", 36.0), ("ceiling", -24.0), ("quality", f64::from(q))];
         let mut r = Noise(77);
-        let mut x: Vec<f64> = (0..n).map(|k| 1e4 * if k % 5 == 0 { r.next().signum() } else { r.next() }).collect();
+        let mut x: Vec<f64> =
+            (0..n).map(|k| 1e4 * if k % 5 == 0 { r.next().signum() } else { r.next() }).collect();
         x.extend(sine(300.0, 48e3, 1e-4, n));
         let mut rig = Rig::new("clipper", 48_000, "mono", &set);
         let y = rig.run(&[x]).remove(0);
@@ -159,7 +165,7 @@ fn steps_leave_no_click() {
 fn a_moving_ceiling_leaves_quiet_sound_alone() {
     let x = sine(1000.0, 48e3, 0.02, 300 * QUANTUM);
     let mut rig = Rig::new("clipper", 48_000, "mono", &[]);
-    let y = rig.run_with(&[x.clone()], None, &[(100 * QUANTUM, "ceiling", -24.0)]).remove(0);
+    let y = rig.run_with(std::slice::from_ref(&x), None, &[(100 * QUANTUM, "ceiling", -24.0)]).remove(0);
     let late = rig.unit.latency();
     let off = y[late + 200..].iter().zip(&x[200..]).map(|(y, x)| (y - x).abs()).fold(0.0, f64::max);
     println!("off by {:.1} dB of the sine", db(off / 0.02));

@@ -117,7 +117,8 @@ impl SaturatorUnit {
         drive.iter_mut().for_each(|d| *d *= self.scale);
         let (width, most) = (self.shaping.width(), COUNTS * self.scale);
         let counts = if self.saturates { most } else { f64::INFINITY };
-        for ((lane, audio), before) in self.lanes.iter_mut().zip(block.audio.iter_mut()).zip(&mut self.before) {
+        for ((lane, audio), before) in self.lanes.iter_mut().zip(block.audio.iter_mut()).zip(&mut self.before)
+        {
             audio.iter_mut().zip(&drive).for_each(|(x, d)| *x *= d);
             let x = lane.up(&self.shaping, audio);
             width.run(Means { x, counts, means: before });

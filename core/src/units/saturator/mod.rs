@@ -22,10 +22,19 @@ use crate::param::{self, Choice, ParamSpec, Values};
 use audio::SaturatorUnit;
 
 const MODELS: &[Choice] = &[
-    Choice { symbol: "tube", doc: "A triode stage: mostly the second harmonic; loud passages shift its bias." },
-    Choice { symbol: "tape", doc: "Magnetic hysteresis after Jiles and Atherton: mostly the third harmonic." },
+    Choice {
+        symbol: "tube",
+        doc: "A triode stage: mostly the second harmonic; loud passages shift its bias.",
+    },
+    Choice {
+        symbol: "tape",
+        doc: "Magnetic hysteresis after Jiles and Atherton: mostly the third harmonic.",
+    },
     Choice { symbol: "transformer", doc: "A core that saturates with the flux: low frequencies only." },
-    Choice { symbol: "harmonics", doc: "Harmonics 2 to 7 at stated levels, for a sine in full scale after the drive." },
+    Choice {
+        symbol: "harmonics",
+        doc: "Harmonics 2 to 7 at stated levels, for a sine in full scale after the drive.",
+    },
     Choice { symbol: "soft", doc: "A hyperbolic tangent." },
 ];
 
@@ -130,6 +139,7 @@ impl Kind for Saturator {
             _ => 0.0,
         };
         let match_level = if values.on(P::AutoGain) { auto_gain::WINDOW } else { 0.0 };
-        model.max(audio::DC_SECONDS).max(match_level)
+        // Two low-passes in series take about twice as long as one.
+        model.max(2.0 * audio::DC_SECONDS).max(match_level)
     }
 }

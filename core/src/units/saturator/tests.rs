@@ -32,12 +32,42 @@ fn models_leave_no_alias() {
                 );
                 let hot = drive > 12.0;
                 let most = match (m as f64, q) {
-                    (TAPE, 2) => if hot { -78.0 } else { -98.0 },
-                    (TAPE, 1) => if hot { -45.0 } else { -88.0 },
-                    (TAPE, _) => if hot { -30.0 } else { -60.0 },
+                    (TAPE, 2) => {
+                        if hot {
+                            -78.0
+                        } else {
+                            -98.0
+                        }
+                    }
+                    (TAPE, 1) => {
+                        if hot {
+                            -45.0
+                        } else {
+                            -88.0
+                        }
+                    }
+                    (TAPE, _) => {
+                        if hot {
+                            -30.0
+                        } else {
+                            -60.0
+                        }
+                    }
                     (_, 2) => -110.0,
-                    (_, 1) => if hot { -74.0 } else { -102.0 },
-                    _ => if hot { -40.0 } else { -99.0 },
+                    (_, 1) => {
+                        if hot {
+                            -74.0
+                        } else {
+                            -102.0
+                        }
+                    }
+                    _ => {
+                        if hot {
+                            -40.0
+                        } else {
+                            -99.0
+                        }
+                    }
                 };
                 assert!(t.alias < most, "{:.1} dBc over {most}", t.alias);
             }
@@ -55,7 +85,9 @@ fn a_quiet_signal_passes_flat_and_as_late_as_is_said() {
                     let set = [("model", m as f64), ("quality", q as f64), ("drive", drive)];
                     let (level, shift) = idle("saturator", rate, &set, 20.0, 20_000.0);
                     latencies.push(Rig::new("saturator", rate, "mono", &set).unit.latency());
-                    println!("{rate} Hz, {name}, {model}, drive {drive}: {level:.5} dB, {shift:.1e} samples off");
+                    println!(
+                        "{rate} Hz, {name}, {model}, drive {drive}: {level:.5} dB, {shift:.1e} samples off"
+                    );
                     assert!(level < 0.01 && shift < 0.05);
                 }
             }
@@ -69,7 +101,9 @@ fn a_quiet_signal_passes_flat_and_as_late_as_is_said() {
 fn harmonics_have_the_levels_asked_for() {
     let asked = [-42.0, -38.0, -55.0, -47.0, -61.0, -52.0];
     let names = ["h2", "h3", "h4", "h5", "h6", "h7"];
-    for (hz, drive, level) in [(997.0, 0.0, 0.0), (100.0, 0.0, 0.0), (997.0, 18.0, VU), (2_000.0, 12.0, -12.0)] {
+    for (hz, drive, level) in
+        [(997.0, 0.0, 0.0), (100.0, 0.0, 0.0), (997.0, 18.0, VU), (2_000.0, 12.0, -12.0)]
+    {
         for quality in 0..3 {
             let mut set = vec![("model", HARMONICS), ("drive", drive), ("quality", f64::from(quality))];
             set.extend(names.into_iter().zip(asked));
@@ -84,7 +118,8 @@ fn harmonics_have_the_levels_asked_for() {
         }
     }
     // At 20 dB less, harmonic n is 20 (n − 1) dB less beside the fundamental, and the level is its own.
-    let t = tone("saturator", 48_000, &[("model", HARMONICS), ("h2", -40.0), ("h3", -120.0)], 997.0, -20.0, 0.5);
+    let t =
+        tone("saturator", 48_000, &[("model", HARMONICS), ("h2", -40.0), ("h3", -120.0)], 997.0, -20.0, 0.5);
     println!("20 dB less: {:.2?}, {:.4} dB", &t.harmonics[..2], t.gain);
     assert!((t.harmonics[0] + 60.0).abs() < 0.1 && t.gain.abs() < 0.001);
 }
@@ -151,7 +186,8 @@ fn the_tube_shifts_its_bias_and_recovers() {
 fn loudness(audio: &[Vec<f64>]) -> f64 {
     let mut meter = LoudnessMeter::new(48_000, &Layout::named("stereo").unwrap());
     for from in (0..audio[0].len() / QUANTUM).map(|q| q * QUANTUM) {
-        let quantum: Vec<Frames> = audio.iter().map(|c| c[from..from + QUANTUM].try_into().unwrap()).collect();
+        let quantum: Vec<Frames> =
+            audio.iter().map(|c| c[from..from + QUANTUM].try_into().unwrap()).collect();
         meter.process(&quantum);
     }
     meter.read().integrated.unwrap()
@@ -198,7 +234,8 @@ fn auto_gain_keeps_the_loudness() {
         let tail = |v: &[Vec<f64>]| v.iter().map(|c| c[from..].to_vec()).collect::<Vec<_>>();
         let input = loudness(&tail(x));
         for (m, model) in MODELS.iter().enumerate() {
-            let set = [("model", m as f64), ("drive", 15.0), ("h3", -30.0), ("auto_gain", 1.0), ("quality", 0.0)];
+            let set =
+                [("model", m as f64), ("drive", 15.0), ("h3", -30.0), ("auto_gain", 1.0), ("quality", 0.0)];
             let y = Rig::new("saturator", 48_000, "stereo", &set).run(x);
             let raw = Rig::new("saturator", 48_000, "stereo", &[&set[..3], &set[4..]].concat()).run(x);
             let (matched, raw) = (loudness(&tail(&y)) - input, loudness(&tail(&raw)) - input);
@@ -230,13 +267,16 @@ fn the_difference_is_the_distortion() {
         let set = [("model", m as f64), ("output", -6.0)];
         let (out, delta) = heard("saturator", &set, &x);
         let mut rig = Rig::new("saturator", 48_000, "mono", &set);
-        let want = rig.run(&[x.clone()]).remove(0);
+        let want = rig.run(std::slice::from_ref(&x)).remove(0);
         assert!(out == want, "listening changes nothing");
         let late = rig.unit.latency();
         let gain = 10f64.powf(-6.0 / 20.0);
-        let sum = (late..out.len()).map(|n| (out[n] / gain - x[n - late] - delta[n]).abs()).fold(0.0, f64::max);
+        let sum =
+            (late..out.len()).map(|n| (out[n] / gain - x[n - late] - delta[n]).abs()).fold(0.0, f64::max);
         let level = db(peak(&delta[200 * QUANTUM..]));
-        println!("{model}: the difference is {level:.1} dBFS, and what is added to the sound within {sum:.0e}");
+        println!(
+            "{model}: the difference is {level:.1} dBFS, and what is added to the sound within {sum:.0e}"
+        );
         assert!(sum < 1e-15 * 16.0 && (-90.0..-10.0).contains(&level));
     }
 }
@@ -261,7 +301,11 @@ fn anything_that_comes_stays_finite_and_is_forgotten_soon() {
                 let d: Vec<f64> = (at..at + 480).map(|n| y[n] - want[n]).collect();
                 db(peak(&d) / peak(&want[at..at + 480]))
             };
-            println!("{model}, quality {quality}: off by {:.1} dB after 100 ms, {:.1} after 500", off(100), off(500));
+            println!(
+                "{model}, quality {quality}: off by {:.1} dB after 100 ms, {:.1} after 500",
+                off(100),
+                off(500)
+            );
             assert!(off(100) < -10.0 && off(500) < -60.0);
         }
     }
@@ -291,7 +335,8 @@ fn steps_leave_no_click() {
     for (model, symbol, a, b) in moves {
         for (from, to) in [(a, b), (b, a)] {
             for level in [0.0, -20.0] {
-                let (moving, steady) = step_leaves("saturator", &[("model", model), (symbol, from)], (symbol, to), level);
+                let (moving, steady) =
+                    step_leaves("saturator", &[("model", model), (symbol, from)], (symbol, to), level);
                 let line = format!(
                     "{} at {level} dBFS, {symbol} {from} to {to}: {moving:.1} dBFS above 5 kHz, steady {steady:.1}",
                     MODELS[model as usize]
