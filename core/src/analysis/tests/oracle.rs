@@ -45,7 +45,9 @@ fn compare(rate: u32, name: &str, map: &[Channel], kind: Kind, seconds: u32) {
     );
     assert!((integrated - i).abs() < 0.05 && worst.momentary < 0.05 && worst.short_term < 0.05);
     // The crate transforms the 48 kHz filters anew at other rates, we keep their response; it takes one short-term value a second, we ten.
-    assert!((range - lra).abs() < 1.0, "{range} {lra}");
+    // Of a minute it has 57, whose percentiles are coarse; ours are held to the letter in `definition`.
+    let bound = if seconds < 120 { 2.0 } else { 1.0 };
+    assert!((range - lra).abs() < bound, "{range} {lra}");
 }
 
 #[test]
