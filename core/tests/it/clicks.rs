@@ -13,6 +13,10 @@ const RATE: u32 = 48_000;
 /// The step comes here; a multiple of 64.
 const STEP: usize = 24_000 / 64 * 64;
 
+/// A high sine that grows into a clipper is cut from one crest on, and that is a corner in time: worked out at 128
+/// times the rate, moves of 30 to 60 dB leave −93 to −97 dBFS beside 10 kHz.
+const CLIPS_ON: f64 = -93.0;
+
 /// A linear-phase FIR with 200 dB of stop band.
 pub struct Fir(Vec<f64>);
 
@@ -142,6 +146,9 @@ fn measure(hz: f64, filters: &[(&str, Fir)], share: impl Fn(usize) -> bool) {
             let steady = fir.peak(&a[settled..STEP]).max(fir.peak(&b[n - 9_600..]));
             let got = fir.peak(&y[settled..]);
             let mut limit = case.limit.max(steady + 1.0);
+            if hz > 1_000.0 && case.name.starts_with("clipper/") {
+                limit = limit.max(CLIPS_ON);
+            }
             if got > limit {
                 let x = sine(2, STEP, hz, 0.0, RATE);
                 for plan in &case.between {
