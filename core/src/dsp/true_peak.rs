@@ -1,102 +1,145 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! True peaks, frame by frame: what the signal reaches between a sample and its two neighbours.
 //!
-//! The signal is interpolated ×2 with a long half-band filter, which decides how near to half the
-//! sample rate a peak is still seen, then ×4, ×2 or not at all with a short one (its band is half empty
-//! by then). A parabola through each local maximum finds the rest. 168 multiplications a frame at 48 kHz
-//! in f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64. Steady sines
-//! read within 0.005 dB up to 0.47 of the rate at 44.1 and 48 kHz, and to 22.5 kHz at every rate.
+//! Half-band filters double the rate once, twice or three times. The first is long and decides how near to half
+//! the sample rate a peak is still seen; after it half of the band is empty and 10 and 6 taps do. A parabola
+//! through the highest point of each interval finds the rest. At 48 kHz that is 80 pairs of taps a frame in
+//! f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64.
+//!
+//! | rate | points a frame | first filter at eco, normal, high |
+//! |---|---|---|
+//! | below 50 kHz | 8 | 64, 96, 192 taps a phase |
+//! | below 100 kHz | 4 | 48, 64, 128 |
+//! | above | 2 | 48, 48, 96 |
 //!
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
 
 use std::f64::consts::PI;
 
 use super::math::bessel_i0;
+use super::remez::half_band;
+use super::wide::{Kernel, Width};
 use super::{Frames, QUANTUM};
 
-/// Frames after the long filter that the short one looks ahead.
-const SHORT_REACH: usize = 3;
-/// Taps of the short filter, per phase, at twice the rate.
-const SHORT_TAPS: usize = 4 * SHORT_REACH;
-/// Midpoints kept from the past.
-const PAST: usize = 2 * SHORT_REACH;
-/// Longest long filter, per phase.
-const MOST_TAPS: usize = 96;
-/// Kaiser windows: 72 dB up to 0.477 of the rate with 96 taps; 81 dB for the short one.
+/// Pairs of the second and third filter.
+const SECOND: usize = 5;
+const THIRD: usize = 3;
+/// Errors that those reach with these lengths: −76 and −80 dB.
+const SECOND_RIPPLE: f64 = 1.6e-4;
+const THIRD_RIPPLE: f64 = 1e-4;
+/// Frames after the long filter that the others look ahead.
+const REACH: usize = 3;
+/// Most pairs of the long filter.
+const MOST_PAIRS: usize = 96;
+/// Its Kaiser window.
 const LONG_BETA: f64 = 7.0;
-const SHORT_BETA: f64 = 8.0;
-/// Largest factor of interpolation.
-const MOST: usize = 8;
-/// Taps of the long filter that go over the frames together; its length is a multiple.
-const TOGETHER: usize = 8;
+/// Points computed together, those between the frame before the quantum and the one after it.
+const SPAN: usize = QUANTUM + 16;
+/// Input and midpoints remembered, before the newest quantum and room for a span behind it.
+const PAST: usize = 2 * MOST_PAIRS;
+const ODD_PAST: usize = 8;
 
-type Row = [f32; QUANTUM];
+type Row = [f32; SPAN];
+
+/// How closely peaks are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    Eco,
+    Normal,
+    High,
+}
 
 /// Filters for one sample rate. Made on the control side, shared by the channels.
 #[derive(Clone, Debug)]
 pub struct TruePeakFilters {
     /// 8 up to 50 kHz, 4 up to 100 kHz, 2 above.
     factor: usize,
+    /// Pairs of the long filter, the outer first.
     long: Vec<f32>,
-    /// One filter a fraction between two points of the doubled rate.
-    short: Vec<[f32; SHORT_TAPS]>,
+    /// Pairs, the inner first.
+    second: [f32; SECOND],
+    third: [f32; THIRD],
+    width: Width,
 }
 
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 impl TruePeakFilters {
     pub fn new(sample_rate: f64) -> Self {
-        let (factor, taps) = match sample_rate {
-            r if r < 50e3 => (8, MOST_TAPS),
-            r if r < 100e3 => (4, 64),
-            _ => (2, 48),
+        Self::with_detail(sample_rate, Detail::Normal)
+    }
+
+    pub fn with_detail(sample_rate: f64, detail: Detail) -> Self {
+        let (factor, pairs) = match sample_rate {
+            r if r < 50e3 => (8, [32, 48, 96]),
+            r if r < 100e3 => (4, [24, 32, 64]),
+            _ => (2, [24, 24, 48]),
         };
-        let steps = factor / 2;
-        let long = kaiser_sinc(taps, 0.5, LONG_BETA).collect();
-        let short = (1..steps).map(|k| {
-            let mut taps = kaiser_sinc(SHORT_TAPS, k as f64 / steps as f64, SHORT_BETA);
-            std::array::from_fn(|_| taps.next().unwrap_or(0.0))
-        });
-        TruePeakFilters { factor, long, short: short.collect() }
+        TruePeakFilters {
+            factor,
+            long: kaiser_half_band(pairs[detail as usize]),
+            second: short(0.25 / 2.0, SECOND_RIPPLE),
+            third: short(0.25 / 4.0, THIRD_RIPPLE),
+            width: Width::widest(),
+        }
     }
 
     /// Frames from a sample to the quantum that reads its peak.
     pub fn delay(&self) -> usize {
-        self.long.len() / 2 + SHORT_REACH
+        self.long.len() + REACH
     }
 }
 
-/// Taps that interpolate `at` (0..1) between the two samples in the middle; they sum to 1.
-fn kaiser_sinc(taps: usize, at: f64, beta: f64) -> impl Iterator<Item = f32> {
-    let half = (taps / 2) as f64;
-    let tap = move |k: usize| {
-        let t = k as f64 - (half - 1.0) - at;
-        let sinc = if t == 0.0 { 1.0 } else { libm::sin(PI * t) / (PI * t) };
-        let u = t / half;
-        sinc * bessel_i0(beta * (1.0 - u * u).max(0.0).sqrt())
+/// Pairs of a windowed half-band filter, the outer first; twice their sum is 1.
+#[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
+fn kaiser_half_band(pairs: usize) -> Vec<f32> {
+    let tap = |k: usize| {
+        let (t, u) = (k as f64 + 0.5, (k as f64 + 0.5) / pairs as f64);
+        libm::sin(PI * t) / (PI * t) * bessel_i0(LONG_BETA * (1.0 - u * u).max(0.0).sqrt())
     };
-    let sum: f64 = (0..taps).map(tap).sum();
-    (0..taps).map(move |k| (tap(k) / sum) as f32)
+    let sum: f64 = 2.0 * (0..pairs).map(tap).sum::<f64>();
+    (0..pairs).rev().map(|k| (tap(k) / sum) as f32).collect()
+}
+
+/// Pairs of an equiripple half-band filter, the inner first.
+fn short<const N: usize>(pass: f64, ripple: f64) -> [f32; N] {
+    let outer_first = half_band(pass, ripple);
+    debug_assert_eq!(outer_first.len(), N);
+    let mut inner_first = outer_first.iter().rev();
+    std::array::from_fn(|_| inner_first.next().map_or(0.0, |g| *g as f32))
 }
 
 /// One channel's detector.
 ///
 /// | state | meaning |
 /// |---|---|
-/// | `x` | input, the newest quantum last |
-/// | `odd` | midpoints between frames, the newest quantum last |
-/// | `before` | last point of the quantum before, as magnitude |
+/// | `x` | input: the past, the newest quantum, room |
+/// | `odd` | midpoints between frames: the same |
 /// | `interval` | peak of the last interval of the quantum before |
 #[derive(Clone, Debug)]
 pub struct TruePeak {
-    x: [f32; MOST_TAPS + QUANTUM],
-    odd: [f32; PAST + QUANTUM],
-    before: f32,
+    x: [f32; PAST + SPAN],
+    odd: [f32; ODD_PAST + SPAN],
     interval: f32,
 }
 
 impl Default for TruePeak {
     fn default() -> Self {
-        TruePeak { x: [0.0; MOST_TAPS + QUANTUM], odd: [0.0; PAST + QUANTUM], before: 0.0, interval: 0.0 }
+        TruePeak { x: [0.0; PAST + SPAN], odd: [0.0; ODD_PAST + SPAN], interval: 0.0 }
+    }
+}
+
+/// [`TruePeak::process`], compiled for wider registers.
+struct Read<'a> {
+    detector: &'a mut TruePeak,
+    filters: &'a TruePeakFilters,
+    input: &'a Frames,
+    peaks: &'a mut Frames,
+}
+
+impl Kernel for Read<'_> {
+    #[inline(always)]
+    fn run(self) {
+        self.detector.read(self.filters, self.input, self.peaks);
     }
 }
 
@@ -108,30 +151,27 @@ impl TruePeak {
     /// Audio thread. `peaks[i]` is the highest magnitude in the two half-open intervals that touch the
     /// frame `delay()` before `input[i]`, interpolated in f32.
     pub fn process(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
-        let half = f.long.len() / 2;
-        self.x.copy_within(QUANTUM.., 0);
-        for (x, v) in self.x[MOST_TAPS..].iter_mut().zip(input) {
+        f.width.run(Read { detector: self, filters: f, input, peaks });
+    }
+
+    /// The same in the caller's registers.
+    #[inline(always)]
+    pub fn read(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
+        let pairs = f.long.len();
+        self.x.copy_within(QUANTUM..PAST + QUANTUM, 0);
+        for (x, v) in self.x[PAST..].iter_mut().zip(input) {
             *x = *v as f32;
         }
-        self.odd.copy_within(QUANTUM.., 0);
-        let mut row = [0.0; QUANTUM];
-        fir(&self.x[MOST_TAPS + 1 - 2 * half..], &f.long, &mut row);
-        self.odd[PAST..].copy_from_slice(&row);
-
-        let mut points = [[0.0f32; QUANTUM]; MOST];
-        self.interpolate(f, &mut points);
-        let next = self.even(f, 1);
-        let mut high = [0.0f32; QUANTUM];
-        for k in 0..f.factor {
-            let mut left = points[(k + f.factor - 1) % f.factor];
-            if k == 0 {
-                left.copy_within(..QUANTUM - 1, 1);
-                left[0] = self.before;
-            }
-            let right = if k + 1 < f.factor { &points[k + 1] } else { &next };
-            raise(&mut high, &left, &points[k], right);
+        self.odd.copy_within(QUANTUM..ODD_PAST + QUANTUM, 0);
+        let from = PAST + 1 - 2 * pairs;
+        if let Some(odd) = self.odd[ODD_PAST..].first_chunk_mut::<QUANTUM>() {
+            midpoints(&self.x[from..from + 2 * pairs + QUANTUM - 1], &f.long, odd);
         }
-        self.before = points[f.factor - 1][QUANTUM - 1];
+        let high = match f.factor {
+            8 => self.eighths(f),
+            4 => self.quarters(f),
+            _ => self.halves(f),
+        };
         let mut last = self.interval;
         for (p, h) in peaks.iter_mut().zip(high) {
             *p = f64::from(if last > h { last } else { h });
@@ -140,67 +180,145 @@ impl TruePeak {
         self.interval = last;
     }
 
-    /// Magnitudes of the frames `by` after those whose peaks are read.
-    fn even(&self, f: &TruePeakFilters, by: usize) -> Row {
-        let from = MOST_TAPS - f.delay() + by;
-        std::array::from_fn(|i| self.x[from + i].abs())
+    /// Samples from frame `k` of those whose peaks are read.
+    #[inline(always)]
+    fn even(&self, f: &TruePeakFilters, k: isize) -> &Row {
+        row(&self.x, (PAST - f.delay()).wrapping_add_signed(k))
     }
 
-    /// Magnitudes at every fraction of the intervals whose peaks are read.
-    fn interpolate(&self, f: &TruePeakFilters, points: &mut [Row; MOST]) {
-        let even = &self.x[MOST_TAPS - f.delay() - (SHORT_REACH - 1)..];
-        let half = f.factor / 2;
-        points[0] = self.even(f, 0);
-        for (p, o) in points[half].iter_mut().zip(&self.odd[PAST - SHORT_REACH..]) {
-            *p = o.abs();
-        }
-        for (k, taps) in f.short.iter().enumerate() {
-            // Points 2n−5 … 2n+6 of the doubled rate start with a midpoint, 2n−4 … 2n+7 with a sample.
-            comb(&self.odd, even, taps, &mut points[1 + k]);
-            comb(even, &self.odd[1..], taps, &mut points[half + 1 + k]);
-        }
+    /// Midpoints behind them.
+    #[inline(always)]
+    fn odd(&self, k: isize) -> &Row {
+        row(&self.odd, (ODD_PAST - REACH).wrapping_add_signed(k))
+    }
+
+    /// Points at a quarter and three quarters of each interval, from the one before the first.
+    #[inline(always)]
+    fn quarter_points(&self, f: &TruePeakFilters) -> (Row, Row) {
+        let (e, o) = (|k: isize| self.even(f, k - 1), |k: isize| self.odd(k - 1));
+        let first = [(e(0), o(0)), (o(-1), e(1)), (e(-1), o(1)), (o(-2), e(2)), (e(-2), o(2))];
+        let third = [(o(0), e(1)), (e(0), o(1)), (o(-1), e(2)), (e(-1), o(2)), (o(-2), e(3))];
+        (pairs_of(&first, &f.second), pairs_of(&third, &f.second))
+    }
+
+    /// Highest magnitude of each interval, of two points.
+    #[inline(always)]
+    fn halves(&self, f: &TruePeakFilters) -> [f32; QUANTUM] {
+        let (e, o) = (self.even(f, 0), self.odd(0));
+        let mut top = Top::new();
+        top.point(self.odd(-1), e, o);
+        top.point(e, o, self.even(f, 1));
+        top.reached()
+    }
+
+    /// Of four points.
+    #[inline(always)]
+    fn quarters(&self, f: &TruePeakFilters) -> [f32; QUANTUM] {
+        let (a, b) = self.quarter_points(f);
+        let (e, o, next) = (self.even(f, 0), self.odd(0), self.even(f, 1));
+        let mut top = Top::new();
+        top.point(&b, e, &a[1..]);
+        top.point(e, &a[1..], o);
+        top.point(&a[1..], o, &b[1..]);
+        top.point(o, &b[1..], next);
+        top.reached()
+    }
+
+    /// Of eight points.
+    #[inline(always)]
+    fn eighths(&self, f: &TruePeakFilters) -> [f32; QUANTUM] {
+        let (a, b) = self.quarter_points(f);
+        let (e, o, next) = (self.even(f, 0), self.odd(0), self.even(f, 1));
+        // `a` and `b` begin a frame before the first, `last` with the eighth point of that frame.
+        let (a0, a1, a2) = (row(&a, 0), row(&a, 1), row(&a, 2));
+        let (b0, b1) = (row(&b, 0), row(&b, 1));
+        let (before, after) = (self.odd(-1), self.odd(1));
+        let last: [f32; QUANTUM] = pairs_of(&[(b0, row(e, 0)), (row(before, 0), a1), (a0, row(o, 0))], &f.third);
+        let (e, o, next, before, after) = (row(e, 0), row(o, 0), row(next, 0), row(before, 0), row(after, 0));
+        let c0: [f32; QUANTUM] = pairs_of(&[(e, a1), (b0, o), (before, b1)], &f.third);
+        let c1: [f32; QUANTUM] = pairs_of(&[(a1, o), (e, b1), (b0, next)], &f.third);
+        let c2: [f32; QUANTUM] = pairs_of(&[(o, b1), (a1, next), (e, a2)], &f.third);
+        let c3: [f32; QUANTUM] = pairs_of(&[(b1, next), (o, a2), (a1, after)], &f.third);
+        let mut top = Top::new();
+        top.point(&last, e, &c0);
+        top.point(e, &c0, a1);
+        top.point(&c0, a1, &c1);
+        top.point(a1, &c1, o);
+        top.point(&c1, o, &c2);
+        top.point(o, &c2, b1);
+        top.point(&c2, b1, &c3);
+        top.point(b1, &c3, next);
+        top.reached()
     }
 }
 
-/// `out[i] = Σ taps[k] x[i+k]`, a few taps at a time so that a loop over the frames vectorises.
+/// As many of a row from its `from`-th on.
 #[inline(always)]
-fn fir(x: &[f32], taps: &[f32], out: &mut Row) {
-    out.fill(0.0);
-    for (n, c) in taps.as_chunks::<TOGETHER>().0.iter().enumerate() {
-        let Some(x) = x[n * TOGETHER..].first_chunk::<{ QUANTUM + TOGETHER - 1 }>() else { return };
+fn row<const N: usize>(x: &[f32], from: usize) -> &[f32; N] {
+    x.get(from..).and_then(|x| x.first_chunk()).unwrap_or(&[0.0; N])
+}
+
+/// `out[i] = Σ pairs[j] (x[i+j] + x[i+n−1−j])` for n taps.
+#[inline(always)]
+fn midpoints(x: &[f32], pairs: &[f32], out: &mut [f32; QUANTUM]) {
+    let mut sum = [0.0f32; QUANTUM];
+    let (left, right) = (x.array_windows::<QUANTUM>(), x.array_windows::<QUANTUM>().rev());
+    for (left, (right, c)) in left.zip(right.zip(pairs)) {
         for i in 0..QUANTUM {
-            let mut sum = out[i];
-            for k in 0..TOGETHER {
-                sum += c[k] * x[i + k];
-            }
-            out[i] = sum;
+            sum[i] += c * (left[i] + right[i]);
         }
     }
+    *out = sum;
 }
 
-/// Magnitude of the filter over `first` and `second` interleaved.
+/// The sum of pairs of points, each with its tap.
 #[inline(always)]
-fn comb(first: &[f32], second: &[f32], taps: &[f32; SHORT_TAPS], out: &mut Row) {
-    const SPAN: usize = QUANTUM + SHORT_TAPS / 2 - 1;
-    let (Some(x), Some(y)) = (first.first_chunk::<SPAN>(), second.first_chunk::<SPAN>()) else { return };
-    for i in 0..QUANTUM {
-        let mut sum = 0.0;
-        for k in 0..SHORT_TAPS / 2 {
-            sum += taps[2 * k] * x[i + k] + taps[2 * k + 1] * y[i + k];
+fn pairs_of<const N: usize, const P: usize>(pairs: &[(&[f32; N], &[f32; N]); P], taps: &[f32; P]) -> [f32; N] {
+    let mut sum = [0.0; N];
+    for ((a, b), c) in pairs.iter().zip(taps) {
+        for i in 0..N {
+            sum[i] += c * (a[i] + b[i]);
         }
-        out[i] = sum.abs();
     }
+    sum
 }
 
-/// Raises `high` to the points, and where a point is a local maximum to the top of the parabola.
-#[inline(always)]
-fn raise(high: &mut Row, left: &Row, point: &Row, right: &Row) {
-    for i in 0..QUANTUM {
-        let (l, c, r) = (left[i], point[i], right[i]);
-        let bend = (c - l) + (c - r);
-        let top = c + (l - r) * (l - r) / (8.0 * bend + f32::MIN_POSITIVE);
-        let v = if (c >= l) & (c >= r) { top } else { c };
-        high[i] = if v > high[i] { v } else { high[i] };
+/// The highest point of each interval and its neighbours, as magnitudes.
+struct Top {
+    left: [f32; QUANTUM],
+    point: [f32; QUANTUM],
+    right: [f32; QUANTUM],
+}
+
+impl Top {
+    #[inline(always)]
+    fn new() -> Top {
+        Top { left: [0.0; QUANTUM], point: [0.0; QUANTUM], right: [0.0; QUANTUM] }
+    }
+
+    #[inline(always)]
+    fn point(&mut self, left: &[f32], point: &[f32], right: &[f32]) {
+        let (l, c, r) = (row::<QUANTUM>(left, 0), row::<QUANTUM>(point, 0), row::<QUANTUM>(right, 0));
+        for i in 0..QUANTUM {
+            let (l, c, r) = (l[i].abs(), c[i].abs(), r[i].abs());
+            let higher = c > self.point[i];
+            self.left[i] = if higher { l } else { self.left[i] };
+            self.point[i] = if higher { c } else { self.point[i] };
+            self.right[i] = if higher { r } else { self.right[i] };
+        }
+    }
+
+    /// Where the point is a local maximum, the top of the parabola through the three.
+    #[inline(always)]
+    fn reached(&self) -> [f32; QUANTUM] {
+        let mut high = self.point;
+        for i in 0..QUANTUM {
+            let (l, c, r) = (self.left[i], self.point[i], self.right[i]);
+            let bend = (c - l) + (c - r);
+            let top = c + (l - r) * (l - r) / (8.0 * bend + f32::MIN_POSITIVE);
+            high[i] = if (c >= l) & (c >= r) { top } else { c };
+        }
+        high
     }
 }
 

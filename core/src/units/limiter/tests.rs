@@ -2,7 +2,7 @@
 //! What an engineer would measure on the limiter.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests")]
 
-use super::ceiling;
+use super::audio::ceiling;
 use super::signals::{amp, burst, impulses, kick, limit_band, pink, programme, scaled};
 use crate::units::rig::{Move, Noise, Rig, band, db, distortion, peak, sine, true_peak};
 
