@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The minimum over a sliding window whose length may change from quantum to quantum, in bounded work.
 //!
-//! Windows of 1, 2, 4 … 64 frames are doubled up: `m₂ₖ[n] = min(mₖ[n], mₖ[n−k])`; a longer one is the minimum of
-//! windows of 64 that lie side by side, the last of them overlapping to make the length. All lane-wise, without
-//! a branch on the signal: a monotone queue has a worst case that depends on it.
+//! The minimum over 64 frames is that of the quantum so far and of the rest of the one before (van Herk 1992, Gil
+//! and Werman 1993); a longer one is the minimum of windows of 64 that lie side by side, the last of them
+//! overlapping to make the length; a shorter one is doubled up from 1, 2, 4 … frames. No branch depends on the
+//! signal: a monotone queue has a worst case that does.
 
 use super::quantum_ring::QuantumRing;
 use super::{Frames, QUANTUM};
 
-/// Doublings up to a quantum.
-const STEPS: usize = QUANTUM.ilog2() as usize;
+/// Frames that are scanned one after the other; the runs of a quantum do not wait for each other.
+const RUN: usize = 8;
 
 /// `out[n] = min(x[n], x[n−1], …, x[n−length+1])`.
 #[derive(Clone, Debug)]
 pub struct SlidingMin {
     rest: f64,
     longest: usize,
-    /// The last quantum and this one of the minima over 1, 2, 4 … 32 frames.
-    short: [[f64; 2 * QUANTUM]; STEPS],
+    /// The quantum before, and its minima from each frame to its end.
+    before: Frames,
+    ending: Frames,
     /// Minima over 64 frames.
     long: QuantumRing,
 }
@@ -29,7 +31,8 @@ impl SlidingMin {
         SlidingMin {
             rest,
             longest: longest.max(1),
-            short: [[rest; 2 * QUANTUM]; STEPS],
+            before: [rest; QUANTUM],
+            ending: [rest; QUANTUM],
             long: QuantumRing::new(longest, rest),
         }
     }
@@ -37,13 +40,13 @@ impl SlidingMin {
 
 impl SlidingMin {
     pub fn reset(&mut self) {
-        self.short.fill([self.rest; 2 * QUANTUM]);
+        (self.before, self.ending) = ([self.rest; QUANTUM], [self.rest; QUANTUM]);
         self.long.fill(self.rest);
     }
 
     /// Audio thread. As `other`, of the same longest window.
     pub fn copy(&mut self, other: &SlidingMin) {
-        self.short = other.short;
+        (self.before, self.ending) = (other.before, other.ending);
         self.long.copy(&other.long);
     }
 
@@ -51,35 +54,73 @@ impl SlidingMin {
     #[inline(always)]
     pub fn process(&mut self, x: &mut Frames, length: usize) {
         let length = length.clamp(1, self.longest);
-        for (step, row) in self.short.iter_mut().enumerate() {
-            row.copy_within(QUANTUM.., 0);
-            row[QUANTUM..].copy_from_slice(x);
-            lower(x, &row[QUANTUM - (1 << step)..]);
-        }
+        let now = *x;
+        beginning(x);
+        lower(x, &self.ending[1..]);
         self.long.push(x);
         if length < QUANTUM {
-            let step = length.ilog2() as usize;
-            let row = &self.short[step.min(STEPS - 1)];
-            x.copy_from_slice(&row[QUANTUM..]);
-            lower(x, &row[QUANTUM - (length - (1 << step))..]);
-            return;
+            short(&self.before, &now, length, x);
         }
         for back in 1..length / QUANTUM {
             lower(x, self.long.row(back));
         }
-        if !length.is_multiple_of(QUANTUM) {
+        if length > QUANTUM && !length.is_multiple_of(QUANTUM) {
             let mut last = [0.0; QUANTUM];
             self.long.read(length - QUANTUM, &mut last);
             lower(x, &last);
         }
+        (self.before, self.ending) = (now, now);
+        self.ending.reverse();
+        beginning(&mut self.ending);
+        self.ending.reverse();
     }
+}
+
+/// Minima from the first frame of the quantum on.
+#[inline(always)]
+fn beginning(x: &mut Frames) {
+    let runs = x.as_chunks_mut::<RUN>().0;
+    for run in runs.iter_mut() {
+        for i in 1..RUN {
+            run[i] = min(run[i], run[i - 1]);
+        }
+    }
+    let mut least = f64::INFINITY;
+    for run in runs {
+        run.iter_mut().for_each(|v| *v = min(*v, least));
+        least = run[RUN - 1];
+    }
+}
+
+/// Minima over fewer frames than a quantum.
+#[inline(always)]
+fn short(before: &Frames, now: &Frames, length: usize, out: &mut Frames) {
+    let mut x = [0.0; 2 * QUANTUM];
+    x[..QUANTUM].copy_from_slice(before);
+    x[QUANTUM..].copy_from_slice(now);
+    let mut window = 1;
+    while window < length {
+        // The last doubling overlaps.
+        let by = window.min(length - window);
+        let was = x;
+        for i in by..2 * QUANTUM {
+            x[i] = min(was[i], was[i - by]);
+        }
+        window += by;
+    }
+    out.copy_from_slice(&x[QUANTUM..]);
+}
+
+/// One instruction, unlike `f64::min`, which has rules for NaN.
+#[inline(always)]
+fn min(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
 }
 
 /// Lowers `x` to what stands at the beginning of `to`.
 #[inline(always)]
 fn lower(x: &mut Frames, to: &[f64]) {
-    // One instruction, unlike `f64::min`, which has rules for NaN.
-    x.iter_mut().zip(to).for_each(|(x, t)| *x = if *t < *x { *t } else { *x });
+    x.iter_mut().zip(to).for_each(|(x, t)| *x = min(*t, *x));
 }
 
 #[cfg(test)]

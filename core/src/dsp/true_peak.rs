@@ -167,11 +167,12 @@ impl TruePeak {
         if let Some(odd) = self.odd[ODD_PAST..].first_chunk_mut::<QUANTUM>() {
             midpoints(&self.x[from..from + 2 * pairs + QUANTUM - 1], &f.long, odd);
         }
-        let high = match f.factor {
-            8 => self.eighths(f),
-            4 => self.quarters(f),
-            _ => self.halves(f),
-        };
+        let mut high = [0.0; QUANTUM];
+        match f.factor {
+            8 => self.eighths(f, &mut high),
+            4 => self.quarters(f, &mut high),
+            _ => self.halves(f, &mut high),
+        }
         let mut last = self.interval;
         for (p, h) in peaks.iter_mut().zip(high) {
             *p = f64::from(if last > h { last } else { h });
@@ -182,73 +183,93 @@ impl TruePeak {
 
     /// Samples from frame `k` of those whose peaks are read.
     #[inline(always)]
-    fn even(&self, f: &TruePeakFilters, k: isize) -> &Row {
+    fn even<const N: usize>(&self, f: &TruePeakFilters, k: isize) -> &[f32; N] {
         row(&self.x, (PAST - f.delay()).wrapping_add_signed(k))
     }
 
     /// Midpoints behind them.
     #[inline(always)]
-    fn odd(&self, k: isize) -> &Row {
+    fn odd<const N: usize>(&self, k: isize) -> &[f32; N] {
         row(&self.odd, (ODD_PAST - REACH).wrapping_add_signed(k))
     }
 
     /// Points at a quarter and three quarters of each interval, from the one before the first.
     #[inline(always)]
     fn quarter_points(&self, f: &TruePeakFilters) -> (Row, Row) {
-        let (e, o) = (|k: isize| self.even(f, k - 1), |k: isize| self.odd(k - 1));
-        let first = [(e(0), o(0)), (o(-1), e(1)), (e(-1), o(1)), (o(-2), e(2)), (e(-2), o(2))];
-        let third = [(o(0), e(1)), (e(0), o(1)), (o(-1), e(2)), (e(-1), o(2)), (o(-2), e(3))];
-        (pairs_of(&first, &f.second), pairs_of(&third, &f.second))
+        let (mut quarters, mut thirds) = ([0.0; SPAN], [0.0; SPAN]);
+        let [e0, e1, e2, e3, e4, e5] = std::array::from_fn(|k| self.even::<SPAN>(f, k as isize - 3));
+        let [o0, o1, o2, o3, o4] = std::array::from_fn(|k| self.odd::<SPAN>(k as isize - 3));
+        let [c0, c1, c2, c3, c4] = f.second;
+        for i in 0..SPAN {
+            quarters[i] = c0 * (e2[i] + o2[i])
+                + c1 * (o1[i] + e3[i])
+                + c2 * (e1[i] + o3[i])
+                + c3 * (o0[i] + e4[i])
+                + c4 * (e0[i] + o4[i]);
+            thirds[i] = c0 * (o2[i] + e3[i])
+                + c1 * (e2[i] + o3[i])
+                + c2 * (o1[i] + e4[i])
+                + c3 * (e1[i] + o4[i])
+                + c4 * (o0[i] + e5[i]);
+        }
+        (quarters, thirds)
     }
 
     /// Highest magnitude of each interval, of two points.
     #[inline(always)]
-    fn halves(&self, f: &TruePeakFilters) -> [f32; QUANTUM] {
-        let (e, o) = (self.even(f, 0), self.odd(0));
-        let mut top = Top::new();
-        top.point(self.odd(-1), e, o);
-        top.point(e, o, self.even(f, 1));
-        top.reached()
+    fn halves(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (e, next) = (self.even::<QUANTUM>(f, 0), self.even::<QUANTUM>(f, 1));
+        let (before, o) = (self.odd::<QUANTUM>(-1), self.odd::<QUANTUM>(0));
+        for i in 0..QUANTUM {
+            high[i] = Top::of(before[i], e[i], o[i]).and(e[i], o[i], next[i]).reached();
+        }
     }
 
     /// Of four points.
     #[inline(always)]
-    fn quarters(&self, f: &TruePeakFilters) -> [f32; QUANTUM] {
-        let (a, b) = self.quarter_points(f);
-        let (e, o, next) = (self.even(f, 0), self.odd(0), self.even(f, 1));
-        let mut top = Top::new();
-        top.point(&b, e, &a[1..]);
-        top.point(e, &a[1..], o);
-        top.point(&a[1..], o, &b[1..]);
-        top.point(o, &b[1..], next);
-        top.reached()
+    fn quarters(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (quarters, thirds) = self.quarter_points(f);
+        // Both begin a frame before the first.
+        let (a, before, b) = (row::<QUANTUM>(&quarters, 1), row::<QUANTUM>(&thirds, 0), row::<QUANTUM>(&thirds, 1));
+        let (e, next) = (self.even::<QUANTUM>(f, 0), self.even::<QUANTUM>(f, 1));
+        let o = self.odd::<QUANTUM>(0);
+        for i in 0..QUANTUM {
+            high[i] = Top::of(before[i], e[i], a[i])
+                .and(e[i], a[i], o[i])
+                .and(a[i], o[i], b[i])
+                .and(o[i], b[i], next[i])
+                .reached();
+        }
     }
 
     /// Of eight points.
     #[inline(always)]
-    fn eighths(&self, f: &TruePeakFilters) -> [f32; QUANTUM] {
-        let (a, b) = self.quarter_points(f);
-        let (e, o, next) = (self.even(f, 0), self.odd(0), self.even(f, 1));
-        // `a` and `b` begin a frame before the first, `last` with the eighth point of that frame.
-        let (a0, a1, a2) = (row(&a, 0), row(&a, 1), row(&a, 2));
-        let (b0, b1) = (row(&b, 0), row(&b, 1));
-        let (before, after) = (self.odd(-1), self.odd(1));
-        let last: [f32; QUANTUM] = pairs_of(&[(b0, row(e, 0)), (row(before, 0), a1), (a0, row(o, 0))], &f.third);
-        let (e, o, next, before, after) = (row(e, 0), row(o, 0), row(next, 0), row(before, 0), row(after, 0));
-        let c0: [f32; QUANTUM] = pairs_of(&[(e, a1), (b0, o), (before, b1)], &f.third);
-        let c1: [f32; QUANTUM] = pairs_of(&[(a1, o), (e, b1), (b0, next)], &f.third);
-        let c2: [f32; QUANTUM] = pairs_of(&[(o, b1), (a1, next), (e, a2)], &f.third);
-        let c3: [f32; QUANTUM] = pairs_of(&[(b1, next), (o, a2), (a1, after)], &f.third);
-        let mut top = Top::new();
-        top.point(&last, e, &c0);
-        top.point(e, &c0, a1);
-        top.point(&c0, a1, &c1);
-        top.point(a1, &c1, o);
-        top.point(&c1, o, &c2);
-        top.point(o, &c2, b1);
-        top.point(&c2, b1, &c3);
-        top.point(b1, &c3, next);
-        top.reached()
+    fn eighths(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (quarters, thirds) = self.quarter_points(f);
+        let [a0, a1, a2] = std::array::from_fn(|k| row::<QUANTUM>(&quarters, k));
+        let [b0, b1] = std::array::from_fn(|k| row::<QUANTUM>(&thirds, k));
+        let [e, next] = std::array::from_fn(|k| self.even::<QUANTUM>(f, k as isize));
+        let [o0, o1, o2] = std::array::from_fn(|k| self.odd::<QUANTUM>(k as isize - 1));
+        let [c0, c1, c2] = f.third;
+        for i in 0..QUANTUM {
+            let (e, next, before, o, after) = (e[i], next[i], o0[i], o1[i], o2[i]);
+            let (a0, a, a2, b0, b) = (a0[i], a1[i], a2[i], b0[i], b1[i]);
+            // The last point of the interval before, then those of this one.
+            let last = c0 * (b0 + e) + c1 * (before + a) + c2 * (a0 + o);
+            let p = c0 * (e + a) + c1 * (b0 + o) + c2 * (before + b);
+            let q = c0 * (a + o) + c1 * (e + b) + c2 * (b0 + next);
+            let r = c0 * (o + b) + c1 * (a + next) + c2 * (e + a2);
+            let s = c0 * (b + next) + c1 * (o + a2) + c2 * (a + after);
+            high[i] = Top::of(last, e, p)
+                .and(e, p, a)
+                .and(p, a, q)
+                .and(a, q, o)
+                .and(q, o, r)
+                .and(o, r, b)
+                .and(r, b, s)
+                .and(b, s, next)
+                .reached();
+        }
     }
 }
 
@@ -271,54 +292,38 @@ fn midpoints(x: &[f32], pairs: &[f32], out: &mut [f32; QUANTUM]) {
     *out = sum;
 }
 
-/// The sum of pairs of points, each with its tap.
-#[inline(always)]
-fn pairs_of<const N: usize, const P: usize>(pairs: &[(&[f32; N], &[f32; N]); P], taps: &[f32; P]) -> [f32; N] {
-    let mut sum = [0.0; N];
-    for ((a, b), c) in pairs.iter().zip(taps) {
-        for i in 0..N {
-            sum[i] += c * (a[i] + b[i]);
-        }
-    }
-    sum
-}
-
-/// The highest point of each interval and its neighbours, as magnitudes.
+/// The highest point of an interval and its neighbours, as magnitudes.
+#[derive(Clone, Copy)]
 struct Top {
-    left: [f32; QUANTUM],
-    point: [f32; QUANTUM],
-    right: [f32; QUANTUM],
+    left: f32,
+    point: f32,
+    right: f32,
 }
 
 impl Top {
     #[inline(always)]
-    fn new() -> Top {
-        Top { left: [0.0; QUANTUM], point: [0.0; QUANTUM], right: [0.0; QUANTUM] }
+    fn of(left: f32, point: f32, right: f32) -> Top {
+        Top { left: left.abs(), point: point.abs(), right: right.abs() }
     }
 
     #[inline(always)]
-    fn point(&mut self, left: &[f32], point: &[f32], right: &[f32]) {
-        let (l, c, r) = (row::<QUANTUM>(left, 0), row::<QUANTUM>(point, 0), row::<QUANTUM>(right, 0));
-        for i in 0..QUANTUM {
-            let (l, c, r) = (l[i].abs(), c[i].abs(), r[i].abs());
-            let higher = c > self.point[i];
-            self.left[i] = if higher { l } else { self.left[i] };
-            self.point[i] = if higher { c } else { self.point[i] };
-            self.right[i] = if higher { r } else { self.right[i] };
+    fn and(self, left: f32, point: f32, right: f32) -> Top {
+        let other = Top::of(left, point, right);
+        let higher = other.point > self.point;
+        Top {
+            left: if higher { other.left } else { self.left },
+            point: if higher { other.point } else { self.point },
+            right: if higher { other.right } else { self.right },
         }
     }
 
     /// Where the point is a local maximum, the top of the parabola through the three.
     #[inline(always)]
-    fn reached(&self) -> [f32; QUANTUM] {
-        let mut high = self.point;
-        for i in 0..QUANTUM {
-            let (l, c, r) = (self.left[i], self.point[i], self.right[i]);
-            let bend = (c - l) + (c - r);
-            let top = c + (l - r) * (l - r) / (8.0 * bend + f32::MIN_POSITIVE);
-            high[i] = if (c >= l) & (c >= r) { top } else { c };
-        }
-        high
+    fn reached(self) -> f32 {
+        let (l, c, r) = (self.left, self.point, self.right);
+        let bend = (c - l) + (c - r);
+        let top = c + (l - r) * (l - r) / (8.0 * bend + f32::MIN_POSITIVE);
+        if (c >= l) & (c >= r) { top } else { c }
     }
 }
 

@@ -16,6 +16,8 @@ use super::style::Style;
 pub const FREE: f64 = 4.0;
 /// A reduction that is left to give back and taken as none: 2^-34 octaves.
 const SNAP: f64 = 1.0 / (1u64 << 34) as f64;
+/// How far below its goal the leveller aims on its way back: 0.006 dB, in octaves.
+const ARRIVES: f64 = 1.0 / 1024.0;
 /// Time in which a reduction is taken as one that lasts, in seconds.
 const LASTS_SECONDS: f64 = 0.4;
 
@@ -147,9 +149,12 @@ impl Path {
         }
         let goal = times.share * tops.iter().fold(0.0, |m, t| max(m, *t));
         let from = self.level;
-        let part = if goal > from { times.attack } else { times.recover };
-        let to = from + part * (goal - from);
-        let to = if goal == 0.0 && to < SNAP { 0.0 } else { to };
+        let to = if goal > from {
+            from + times.attack * (goal - from)
+        } else {
+            // It aims a little lower, so that it arrives.
+            max(from + times.recover * (goal - ARRIVES - from), goal)
+        };
         let step = (to - from) * (1.0 / QUANTUM as f64);
         let mut level: Frames = std::array::from_fn(|i| from + step * (i + 1) as f64);
         level[QUANTUM - 1] = to;
@@ -188,18 +193,27 @@ impl Path {
     }
 }
 
-/// `x[n] = max(x[n], keep · x[n−1])` from `before` on, by doubling, so that lanes work side by side.
+/// `x[n] = max(x[n], keep · x[n−1])` from `before` on. Runs of eight frames do not wait for each other: what comes
+/// in from before each is put to them afterwards.
 #[inline(always)]
 fn fade(x: &mut Frames, before: f64, keep: f64) {
+    const RUN: usize = 8;
     let own = *x;
-    x[0] = max(x[0], before * keep);
-    let mut k = keep;
-    for step in [1, 2, 4, 8, 16, 32] {
-        let was = *x;
-        for i in step..QUANTUM {
-            x[i] = max(was[i], was[i - step] * k);
+    let runs = x.as_chunks_mut::<RUN>().0;
+    for run in runs.iter_mut() {
+        for i in 1..RUN {
+            run[i] = max(run[i], run[i - 1] * keep);
         }
-        k *= k;
+    }
+    let mut powers = [keep; RUN];
+    for i in 1..RUN {
+        powers[i] = powers[i - 1] * keep;
+    }
+    let mut last = before;
+    for run in runs {
+        let from = last;
+        run.iter_mut().zip(&powers).for_each(|(v, k)| *v = max(*v, from * k));
+        last = run[RUN - 1];
     }
     x.iter_mut().zip(&own).for_each(|(x, own)| *x = if *x < SNAP { *own } else { *x });
 }
@@ -210,9 +224,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubling_fades_as_one_frame_after_the_other() {
-        let (mut seed, mut before) = (5u64, 0.7);
+    fn runs_fade_as_one_frame_after_the_other() {
+        let mut seed = 5u64;
         for keep in [0.0, 0.3, 0.99, 0.9997] {
+            let mut before = 0.7;
             for _ in 0..50 {
                 let x: Frames = std::array::from_fn(|_| {
                     seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -223,7 +238,7 @@ mod tests {
                 fade(&mut y, before, keep);
                 for (x, y) in x.iter().zip(&y) {
                     before = x.max(before * keep);
-                    assert!((y - before).abs() < 1e-13, "{y} for {before}");
+                    assert!((y - before).abs() < 1e-13 || *y == 0.0 && before < SNAP, "{y} for {before}");
                 }
             }
         }
