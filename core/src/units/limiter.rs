@@ -140,6 +140,10 @@ impl Kind for Limiter {
 }
 
 #[cfg(test)]
+mod peak_tests;
+#[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod style_tests;
 #[cfg(test)]
 mod tests;
