@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! True peaks, frame by frame: what the signal reaches between a sample and its two neighbours.
 //!
-//! Half-band filters double the rate once, twice or three times. The first is long and decides how near to half
-//! the sample rate a peak is still seen; after it half of the band is empty and 10 and 6 taps do. A parabola
-//! through the highest point of each interval finds the rest. At 48 kHz that is 80 pairs of taps a frame in
-//! f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64.
+//! Half-band filters double the rate once, twice or three times: to 8 points a frame below 50 kHz, 4 below 100 kHz,
+//! 2 above. The first filter is long and decides how near to half the sample rate a peak is still seen; after it
+//! half of the band is empty and 10 and 6 taps do. A parabola through the highest point of each interval finds the
+//! rest. All in f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64.
 //!
-//! | rate | points a frame | first filter at eco, normal, high |
-//! |---|---|---|
-//! | below 50 kHz | 8 | 64, 96, 192 taps a phase |
-//! | below 100 kHz | 4 | 48, 64, 128 |
-//! | above | 2 | 48, 48, 96 |
+//! | detail | taps of the first filter | flat within | to this share of the rate |
+//! |---|---|---|---|
+//! | meter | 96 (Kaiser window) | 0.002 dB | 0.477 |
+//! | eco | 84 | 0.003 dB | 0.476 |
+//! | normal | 154 | 0.003 dB | 0.487 |
+//! | high | 184 | 0.002 dB | 0.4885 |
 //!
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
 
 use std::f64::consts::PI;
+use std::sync::OnceLock;
 
 use super::math::bessel_i0;
 use super::remez::half_band;
@@ -31,8 +33,9 @@ const THIRD_RIPPLE: f64 = 1e-4;
 const REACH: usize = 3;
 /// Most pairs of the long filter.
 const MOST_PAIRS: usize = 96;
-/// Its Kaiser window.
-const LONG_BETA: f64 = 7.0;
+/// The long filter of meters: 72 dB up to 0.477 of the rate.
+const METER_PAIRS: usize = 48;
+const METER_BETA: f64 = 7.0;
 /// Points computed together, those between the frame before the quantum and the one after it.
 const SPAN: usize = QUANTUM + 16;
 /// Input and midpoints remembered, before the newest quantum and room for a span behind it.
@@ -44,6 +47,8 @@ type Row = [f32; SPAN];
 /// How closely peaks are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
+    /// So that a peak is read in the quantum of its sample or the next.
+    Meter,
     Eco,
     Normal,
     High,
@@ -65,18 +70,18 @@ pub struct TruePeakFilters {
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 impl TruePeakFilters {
     pub fn new(sample_rate: f64) -> Self {
-        Self::with_detail(sample_rate, Detail::Normal)
+        Self::with_detail(sample_rate, Detail::Meter)
     }
 
     pub fn with_detail(sample_rate: f64, detail: Detail) -> Self {
-        let (factor, pairs) = match sample_rate {
-            r if r < 50e3 => (8, [32, 48, 96]),
-            r if r < 100e3 => (4, [24, 32, 64]),
-            _ => (2, [24, 24, 48]),
+        let factor = match sample_rate {
+            r if r < 50e3 => 8,
+            r if r < 100e3 => 4,
+            _ => 2,
         };
         TruePeakFilters {
             factor,
-            long: kaiser_half_band(pairs[detail as usize]),
+            long: long(detail),
             second: short(0.25 / 2.0, SECOND_RIPPLE),
             third: short(0.25 / 4.0, THIRD_RIPPLE),
             width: Width::widest(),
@@ -89,12 +94,28 @@ impl TruePeakFilters {
     }
 }
 
-/// Pairs of a windowed half-band filter, the outer first; twice their sum is 1.
+/// Pairs of the long filter, the outer first; twice their sum is 1. Each is designed once in a process.
+#[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
+fn long(detail: Detail) -> Vec<f32> {
+    static DESIGNS: [OnceLock<Vec<f32>>; 4] = [const { OnceLock::new() }; 4];
+    let design = || {
+        let (pass, ripple) = match detail {
+            Detail::Meter => return kaiser_half_band(METER_PAIRS),
+            Detail::Eco => (0.476, 3e-4),
+            Detail::Normal => (0.4876, 3e-4),
+            Detail::High => (0.4885, 2e-4),
+        };
+        half_band(0.5 * pass, ripple).iter().map(|g| *g as f32).collect()
+    };
+    DESIGNS[detail as usize].get_or_init(design).clone()
+}
+
+/// Pairs of a windowed half-band filter.
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 fn kaiser_half_band(pairs: usize) -> Vec<f32> {
     let tap = |k: usize| {
         let (t, u) = (k as f64 + 0.5, (k as f64 + 0.5) / pairs as f64);
-        libm::sin(PI * t) / (PI * t) * bessel_i0(LONG_BETA * (1.0 - u * u).max(0.0).sqrt())
+        libm::sin(PI * t) / (PI * t) * bessel_i0(METER_BETA * (1.0 - u * u).max(0.0).sqrt())
     };
     let sum: f64 = 2.0 * (0..pairs).map(tap).sum::<f64>();
     (0..pairs).rev().map(|k| (tap(k) / sum) as f32).collect()

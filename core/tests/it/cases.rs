@@ -45,6 +45,11 @@ pub fn moving_equalizer() -> SlotPlan {
         .with("band2/detector", 1.0)
 }
 
+/// A limiter whose channels go apart, with the soft clip before it.
+pub fn clipping_limiter() -> SlotPlan {
+    working(find("limiter").unwrap()).with("style", 2.0).with("clip", 1.0).with("link", 60.0)
+}
+
 fn branches(ids: &[&str]) -> Vec<BranchPlan> {
     let gain = |id: &str| SlotPlan::unit(&format!("g_{id}"), find("gain").unwrap());
     ids.iter().map(|id| BranchPlan { id: id.to_string(), slots: vec![gain(id)] }).collect()
@@ -67,7 +72,7 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
-    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer()]).chain(splits()).collect()
+    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer(), clipping_limiter()]).chain(splits()).collect()
 }
 
 /// What to call a slot in a message.

@@ -19,7 +19,7 @@ const SNAP: f64 = 1.0 / (1u64 << 34) as f64;
 /// How far below its goal the leveller aims on its way back: 0.006 dB, in octaves.
 const ARRIVES: f64 = 1.0 / 1024.0;
 /// Time in which a reduction is taken as one that lasts, in seconds.
-const LASTS_SECONDS: f64 = 0.4;
+const LASTS_SECONDS: f64 = 0.8;
 
 #[inline(always)]
 pub fn min(a: f64, b: f64) -> f64 {

@@ -10,7 +10,7 @@ use crate::param::Choice;
 pub const CHOICES: &[Choice] = &[
     Choice {
         symbol: "transparent",
-        doc: "Half of what lasts is taken by a slow leveller, peaks recover fast.",
+        doc: "A part of what lasts is taken by a slow leveller, peaks recover fast.",
     },
     Choice {
         symbol: "punch",
@@ -44,10 +44,10 @@ pub static STYLES: [Style; 5] = [
     Style {
         lookahead: 1.0,
         release: 1.0,
-        isolated: 0.3,
-        share: 0.5,
+        isolated: 0.25,
+        share: 0.4,
         attack_ms: 200.0,
-        lasting: 8.0,
+        lasting: 6.0,
         hold_ms: 1.5,
     },
     Style {
@@ -61,8 +61,8 @@ pub static STYLES: [Style; 5] = [
     },
     Style {
         lookahead: 1.0,
-        release: 0.4,
-        isolated: 0.25,
+        release: 0.16,
+        isolated: 0.3,
         share: 0.0,
         attack_ms: 200.0,
         lasting: 8.0,
@@ -70,7 +70,7 @@ pub static STYLES: [Style; 5] = [
     },
     Style {
         lookahead: 0.25,
-        release: 0.15,
+        release: 0.1,
         isolated: 0.5,
         share: 0.0,
         attack_ms: 200.0,
