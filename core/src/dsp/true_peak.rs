@@ -389,6 +389,24 @@ mod tests {
     }
 
     #[test]
+    fn wider_registers_change_no_bit() {
+        for (rate, detail) in [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Eco)] {
+            let mut f = TruePeakFilters::with_detail(rate, detail);
+            let mut all: Vec<Vec<f64>> = Vec::new();
+            for width in Width::all() {
+                f.width = width;
+                let (mut d, mut p, mut out) = (TruePeak::default(), [0.0; QUANTUM], Vec::new());
+                for q in 0..20 {
+                    d.process(&f, &std::array::from_fn(|i| ((q * 64 + i).pow(2) as f64 * 0.01).sin()), &mut p);
+                    out.extend(p);
+                }
+                all.push(out);
+            }
+            assert!(all.iter().all(|o| *o == all[0]), "{rate} Hz");
+        }
+    }
+
+    #[test]
     fn a_peak_constrains_both_neighbours_and_nothing_else() {
         let f = TruePeakFilters::new(48_000.0);
         let (mut d, mut p) = (TruePeak::default(), [0.0; QUANTUM]);

@@ -421,3 +421,36 @@ fn smooth(path: &mut Path, row: &mut Frames, drive: &Drive) {
     let rest = if drive.falls.is_none() { Some(drive.octaves[0]) } else { None };
     path.boxes.process(row, rest);
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::units::rig::Noise;
+    use crate::units::{Glides, Kind, Layout, limiter::Limiter};
+
+    #[test]
+    fn wider_registers_change_no_bit() {
+        let format = Format { sample_rate: 48_000, layout: Layout::named("stereo").unwrap() };
+        let table = Limiter::SPEC.own_params();
+        for (link, style, clip) in [(100.0, 0.0, 0.0), (40.0, 3.0, 1.0), (0.0, 4.0, 0.0)] {
+            let mut values = table.defaults();
+            for (p, v) in [(P::Gain, 7.0), (P::Link, link), (P::Style, style), (P::Clip, clip)] {
+                values.set(p, v);
+            }
+            let glides = Glides::new(&table, &values);
+            let render = |width: Width| {
+                let (mut unit, mut noise, mut out) = (LimiterUnit::new(&format, &values), Noise(8), Vec::new());
+                unit.width = width;
+                for _ in 0..300 {
+                    let mut audio = [(); 2].map(|_| -> Frames { std::array::from_fn(|_| noise.next()) });
+                    unit.process(&mut Block::new(&mut audio, None, &glides));
+                    out.extend(audio);
+                }
+                out
+            };
+            let narrow = Width::all().next().map(render);
+            assert!(Width::all().all(|w| Some(render(w)) == narrow), "link {link}");
+        }
+    }
+}

@@ -55,13 +55,13 @@ impl Clip {
     /// the gain at the depth.
     pub fn process(&mut self, audio: &mut [Frames], over: &Frames, share: &Frames) {
         let (latency, factor) = (self.filters.latency(), self.filters.factor());
-        let lowest = over.iter().fold(0.0, |m, o| if *o > m { *o } else { m });
+        let most = over.iter().fold(0.0, |m, o| if *o > m { *o } else { m });
         for (c, x) in self.channels.iter_mut().zip(audio) {
             c.delayed.push(x);
             let top = c.oversampler.up(&self.filters, x);
             c.delayed.read(latency, x);
             let highest = top.iter().fold(0.0, |m: f64, v| if v.abs() > m { v.abs() } else { m });
-            let clips = highest * lowest > onset();
+            let clips = highest * most > onset();
             c.quiet = if clips { 0 } else { (c.quiet + 1).min(self.reach) };
             if c.quiet == self.reach {
                 // What is left in the filters is silence.
