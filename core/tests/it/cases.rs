@@ -81,7 +81,9 @@ pub fn name(slot: &SlotPlan) -> String {
     match &slot.content {
         Content::Unit { kind, .. } => {
             let moves = slot.table.find("band1/range").is_some_and(|p| slot.values.get(p) != 0.0);
-            format!("{}{}", if moves { "moving " } else { "" }, kind.spec().symbol)
+            let clips = slot.table.find("clip").is_some_and(|p| slot.values.on(p));
+            let how = if moves { "moving " } else if clips { "clipping " } else { "" };
+            format!("{how}{}", kind.spec().symbol)
         }
         Content::Split { kind, .. } => kind.symbol().to_string(),
     }

@@ -63,6 +63,8 @@ struct Case {
     to: RackPlan,
     /// Set live; `None`: install the other plan.
     live: Option<(String, f64)>,
+    /// What it passes through, where that is more of a sound than either end.
+    between: Vec<RackPlan>,
     /// dBFS.
     limit: f64,
 }
@@ -72,7 +74,8 @@ fn cases() -> Vec<Case> {
     let mut r = Rng(4242);
     let mut all = Vec::new();
     for slot in all_working() {
-        let limit = if ["compressor", "limiter"].contains(&name(&slot).as_str()) { -100.0 } else { -120.0 };
+        let dynamics = ["compressor", "limiter", "clipping limiter"].contains(&name(&slot).as_str());
+        let limit = if dynamics { -100.0 } else { -120.0 };
         for (i, spec) in slot.table.clone().iter() {
             if spec.symbol.starts_with("band") && !spec.symbol.starts_with("band1/") {
                 continue;
@@ -86,10 +89,16 @@ fn cases() -> Vec<Case> {
                     continue;
                 }
                 let with = |v: f64| -> SlotPlan { slot.clone().with(&spec.symbol, v) };
+                // A soft clip has most harmonics where its knee is at the sine's crest.
+                let passes = name(&slot) == "clipping limiter" && spec.change == Motion::Glide;
+                let steps = if passes { 1..16 } else { 0..0 };
+                let between = steps.map(|k| from + f64::from(k) / 16.0 * (to - from));
+                let between = between.map(|v| rack("stereo", vec![with(v)]));
                 all.push(Case {
                     name: format!("{}/{} {} to {}", name(&slot), spec.symbol, spec.show(from), spec.show(to)),
                     from: rack("stereo", vec![with(from)]),
                     to: rack("stereo", vec![with(to)]),
+                    between: between.collect(),
                     live: (spec.change != Motion::Structural).then(|| (spec.symbol.to_string(), to)),
                     limit,
                 });
@@ -99,8 +108,8 @@ fn cases() -> Vec<Case> {
     all
 }
 
-/// Runs a case on a sine; returns (with the step, steady before, steady after), first channel.
-fn run(case: &Case, hz: f64) -> [Vec<f64>; 3] {
+/// Runs a case on a sine; returns with the step, steady before, steady after, steady between; first channel.
+fn run(case: &Case, hz: f64) -> Vec<Vec<f64>> {
     // A swap may settle for up to 2 s before it fades.
     let after = if case.live.is_some() { 24_000 } else { 120_000 };
     let x = sine(2, STEP + after, hz, 0.0, RATE);
@@ -113,7 +122,7 @@ fn run(case: &Case, hz: f64) -> [Vec<f64>; 3] {
     }
     y.extend(rig.run(&tail).remove(0));
     let steady = |plan: &RackPlan| Rig::new(plan, RATE).run(&x).remove(0);
-    [y, steady(&case.from), steady(&case.to)]
+    [y, steady(&case.from), steady(&case.to)].into_iter().chain(case.between.iter().map(steady)).collect()
 }
 
 /// Measures all cases of a seeded share; reports those over their limit, the worst first.
@@ -122,12 +131,14 @@ fn measure(hz: f64, filters: &[(&str, Fir)], share: impl Fn(usize) -> bool) {
     let mut worst = (f64::NEG_INFINITY, String::new());
     let all = cases();
     for case in all.iter().enumerate().filter(|(n, _)| share(*n)).map(|(_, c)| c) {
-        let [y, a, b] = run(case, hz);
+        let renders = run(case, hz);
+        let [y, a, b, between @ ..] = &renders[..] else { unreachable!() };
         let n = y.len();
         let settled = STEP - 9_600;
         for (band, fir) in filters {
             // The steady renders' own content there does not count.
             let steady = fir.peak(&a[settled..STEP]).max(fir.peak(&b[n - 9_600..]));
+            let steady = between.iter().fold(steady, |m, c| m.max(fir.peak(&c[n - 9_600..])));
             let got = fir.peak(&y[settled..]);
             let limit = case.limit.max(steady + 1.0);
             if got - limit > worst.0 {

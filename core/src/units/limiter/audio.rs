@@ -103,7 +103,9 @@ impl LimiterUnit {
         let longest = lookahead + (LONGEST_HOLD * rate) as usize + 1;
         let filters = TruePeakFilters::with_detail(rate, detail);
         let to_detector = filters.delay();
-        let clip = values.on(P::Clip).then(|| Clip::new(rate, n, clip_factor(factor, rate)));
+        let over = db_to_gain(values.get(P::Gain)) / ceiling(values.get(P::Ceiling));
+        let share = 1.0 - 1.0 / db_to_gain(values.get(P::ClipDepth));
+        let clip = values.on(P::Clip).then(|| Clip::new(rate, n, clip_factor(factor, rate), (over, share)));
         let (back, clipped) = (to_detector + lookahead, clip.as_ref().map_or(0, Clip::latency));
         let drive_db = values.get(P::Gain);
         let path = Path::new(lookahead, longest, drive_db * OCTAVES_PER_DB);

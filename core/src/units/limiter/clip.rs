@@ -15,6 +15,8 @@ pub struct Clip {
     channels: Vec<Channel>,
     /// Quanta until the filters have forgotten.
     reach: usize,
+    /// The settings of the frame before: `over` and `share`.
+    before: (f64, f64),
 }
 
 struct Channel {
@@ -26,7 +28,8 @@ struct Channel {
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: built before it runs")]
 impl Clip {
-    pub fn new(rate: f64, channels: usize, factor: usize) -> Clip {
+    /// `before`: 1 over the ceiling, and 1 less the gain at the depth, before the stream.
+    pub fn new(rate: f64, channels: usize, factor: usize, before: (f64, f64)) -> Clip {
         let filters = OversampleFilters::new(rate, factor, Stop::Nyquist);
         let reach = 2 * filters.latency() / QUANTUM + 2;
         let channel = || Channel {
@@ -34,7 +37,7 @@ impl Clip {
             delayed: QuantumRing::new(filters.latency(), 0.0),
             quiet: reach,
         };
-        Clip { channels: (0..channels).map(|_| channel()).collect(), reach, filters }
+        Clip { channels: (0..channels).map(|_| channel()).collect(), reach, filters, before }
     }
 }
 
@@ -68,8 +71,15 @@ impl Clip {
                 continue;
             }
             if clips {
+                // Settings that move do so within the frame, too: steps at the rate would mix with harmonics.
+                let (mut o, mut s) = self.before;
                 for ((frame, over), share) in top.chunks_exact_mut(factor).zip(over).zip(share) {
-                    frame.iter_mut().for_each(|v| *v = excess(*v, *over, *share));
+                    let (by, sy) = ((over - o) / factor as f64, (share - s) / factor as f64);
+                    for (k, v) in frame.iter_mut().enumerate() {
+                        let k = (k + 1) as f64;
+                        *v = excess(*v, o + by * k, s + sy * k);
+                    }
+                    (o, s) = (*over, *share);
                 }
             } else {
                 top.fill(0.0);
@@ -78,5 +88,6 @@ impl Clip {
             c.oversampler.down(&self.filters, &mut taken);
             x.iter_mut().zip(&taken).for_each(|(x, t)| *x -= *t);
         }
+        self.before = (over[QUANTUM - 1], share[QUANTUM - 1]);
     }
 }
