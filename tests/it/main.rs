@@ -15,6 +15,7 @@ mod jackd;
 mod lathed;
 mod layering;
 mod layouts;
+mod loud;
 mod measure;
 mod metrics;
 mod music;

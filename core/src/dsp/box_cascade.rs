@@ -1,43 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Four moving averages in a row: a smooth, non-negative FIR that sums to exactly 1, for gains.
+//! Four moving averages in a row: a smooth, non-negative FIR that sums to exactly 1, for levels in octaves.
 //!
-//! Running sums in floating point drift; these are 64-bit integers, so a gain of 1 comes back as exactly
-//! 1 however long the stream. Every rounding is downwards: the output is never above the largest gain in
-//! the window.
+//! Running sums in floating point drift; these are 64-bit integers that wrap (Hogenauer, IEEE Trans. ASSP
+//! 29(2), 1981): differences over each box's length first, lane-wise, then four plain sums. What wraps on the way
+//! comes right in the end, as the result itself fits. A level comes back as exactly itself however long the
+//! stream, and every rounding is downwards: the output is never above the highest level in the window.
 //!
-//! Bit budget: nothing is divided between the boxes, so for gains up to `2^M` the last sum is at most
-//! `2^(F+M) · n₁n₂n₃n₄`. `F` is chosen as `62 − M − ⌊log₂ n₁n₂n₃n₄⌋` (at most 40), which keeps it below
-//! 2^63. With M = 4: at 48 kHz and 2 ms the boxes are 25, 25, 25 and 24 frames (2^18.5) and F = 40; at
-//! 192 kHz and 10 ms 481, 481, 481 and 480 (2^35.6) and F = 23, a step of 1.2e-7 (1e-6 dB) before the
-//! averaging, which happens at full width.
+//! Bit budget: nothing is divided between the boxes, so for levels within ±64 octaves the last sum is at most
+//! `2^(F+6) · n₁n₂n₃n₄`. `F` is chosen as `56 − ⌊log₂ n₁n₂n₃n₄⌋`, at most 40. At 48 kHz and 4 ms the boxes
+//! are 49, 49, 48 and 48 frames (2^22.4) and F = 34; at 192 kHz and 15 ms 721, 720, 720 and 720 (2^38) and F =
+//! 18, a step of 4e-6 octaves (2e-5 dB) before the averaging, which happens at full width.
 
-use super::Frames;
+use super::{Frames, QUANTUM};
 
 /// Boxes in the cascade: peak side lobe −53 dB.
 const BOXES: usize = 4;
 /// More fractional bits than this gain nothing over f64.
 const MOST_BITS: u32 = 40;
+/// Levels are within this many octaves, 2^6.
+const RANGE_BITS: u32 = 6;
+/// Adding 1.5·2^52 rounds to the nearest whole number and leaves it in the low bits.
+const SHIFT: f64 = 6_755_399_441_055_744.0;
 
-#[derive(Clone, Debug)]
-struct Box64 {
-    /// The values in the box; the oldest at `pos`.
-    ring: Vec<i64>,
-    pos: usize,
-    /// Their sum.
-    sum: i64,
-}
-
-/// The cascade for one channel.
+/// The cascade for one signal.
 #[derive(Clone, Debug)]
 pub struct BoxCascade {
-    boxes: [Box64; BOXES],
+    /// What each box remembers of its input, then the newest quantum.
+    rows: [Vec<i64>; BOXES],
+    sums: [i64; BOXES],
     /// Fixed-point 1 at the input, 2^F.
-    one: i64,
-    /// The last sum for a gain of 1.
-    full: i64,
-    /// Just under 1 / `full`, so that the conversion never rounds up.
+    one: f64,
+    product: i64,
+    /// 1 / (2^F · n₁n₂n₃n₄).
     scale: f64,
-    length: usize,
 }
 
 /// Lengths of the boxes of a window of `length` ≥ 1 frames: Σ(nᵢ − 1) + 1 = `length`.
@@ -48,60 +43,85 @@ fn lengths(length: usize) -> [usize; BOXES] {
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: built before it runs")]
 impl BoxCascade {
-    /// A window of `length` ≥ 1 frames, at most 10 ms at 384 kHz, for gains from 0 to `most` (a power of
-    /// two). Before the stream the gain was `rest`.
-    pub fn new(length: usize, most: f64, rest: f64) -> Self {
-        let n = lengths(length);
+    /// A window of `length` ≥ 1 frames, at most 15 ms at 384 kHz. Before the stream the level was `rest`.
+    pub fn new(length: usize, rest: f64) -> Self {
+        let n = lengths(length.max(1));
         let product = n.iter().fold(1i64, |p, n| p * *n as i64);
-        let one = 1i64 << (62 - product.ilog2() - (most as u32).ilog2()).min(MOST_BITS);
-        let full = one * product;
-        let boxes = n.map(|n| Box64 { ring: vec![0; n], pos: 0, sum: 0 });
-        let mut c =
-            BoxCascade { boxes, one, full, scale: (1.0 - 1.0 / (1u64 << 50) as f64) / full as f64, length };
+        let bits = (62 - RANGE_BITS - product.ilog2()).min(MOST_BITS);
+        let one = (1i64 << bits) as f64;
+        let rows = n.map(|n| vec![0; n + QUANTUM]);
+        let mut c = BoxCascade { rows, sums: [0; BOXES], one, product, scale: 1.0 / (one * product as f64) };
         c.reset(rest);
         c
     }
 }
 
 impl BoxCascade {
-    /// As if the gain had been `rest` for ever.
+    /// As if the level had been `rest` for ever.
     pub fn reset(&mut self, rest: f64) {
-        let mut value = (rest * self.one as f64) as i64;
-        for b in &mut self.boxes {
-            b.ring.fill(value);
-            value *= b.ring.len() as i64;
-            b.sum = value;
-        }
+        self.rows.iter_mut().for_each(|r| r.fill(0));
+        let value = fixed(rest * self.one);
+        self.rows[0].fill(value);
+        self.sums = [0; BOXES];
+        self.sums[BOXES - 1] = value.wrapping_mul(self.product);
     }
 
-    /// Audio thread. One quantum of gains in place.
-    pub fn process(&mut self, x: &mut Frames) {
-        let one = self.one as f64;
-        let mut v = x.map(|g| (g * one) as i64);
-        for b in &mut self.boxes {
-            let (ring, mut pos, mut sum) = (b.ring.as_mut_slice(), b.pos, b.sum);
-            for v in v.iter_mut() {
-                sum = sum.wrapping_add(*v).wrapping_sub(std::mem::replace(&mut ring[pos], *v));
-                pos = if pos + 1 == ring.len() { 0 } else { pos + 1 };
-                *v = sum;
-            }
-            (b.pos, b.sum) = (pos, sum);
+    /// As `other`, which has the same length.
+    pub fn copy(&mut self, other: &BoxCascade) {
+        for (to, from) in self.rows.iter_mut().zip(&other.rows) {
+            to.copy_from_slice(from);
         }
-        for (x, v) in x.iter_mut().zip(v) {
-            *x = if v == self.full { 1.0 } else { v as f64 * self.scale };
-        }
+        self.sums = other.sums;
     }
 
-    /// Frames of the window.
-    pub fn length(&self) -> usize {
-        self.length
+    /// Levels that differ by this much never meet in the fixed point.
+    pub fn step(&self) -> f64 {
+        2.0 / self.one
+    }
+
+    /// Audio thread. One quantum of levels in place. Where all of the window was `rest`, it comes out as exactly
+    /// that, whatever the fixed point makes of it.
+    #[inline(always)]
+    pub fn process(&mut self, x: &mut Frames, rest: Option<f64>) {
+        let mut v = [0i64; QUANTUM];
+        for (v, x) in v.iter_mut().zip(x.iter()) {
+            *v = fixed(*x * self.one);
+        }
+        for row in &mut self.rows {
+            row.copy_within(QUANTUM.., 0);
+            let n = row.len() - QUANTUM;
+            row[n..].copy_from_slice(&v);
+            v.iter_mut().zip(&row[..QUANTUM]).for_each(|(v, old)| *v = v.wrapping_sub(*old));
+        }
+        let [mut a, mut b, mut c, mut d] = self.sums;
+        for v in v.iter_mut() {
+            a = a.wrapping_add(*v);
+            b = b.wrapping_add(a);
+            c = c.wrapping_add(b);
+            d = d.wrapping_add(c);
+            *v = d;
+        }
+        self.sums = [a, b, c, d];
+        x.iter_mut().zip(&v).for_each(|(x, v)| *x = *v as f64 * self.scale);
+        if let Some(rest) = rest {
+            let whole = fixed(rest * self.one).wrapping_mul(self.product);
+            x.iter_mut().zip(&v).for_each(|(x, v)| *x = if *v == whole { rest } else { *x });
+        }
     }
 
     /// Mean and variance of the impulse response in frames and frames².
     pub fn moments(&self) -> (f64, f64) {
-        let n = self.boxes.iter().map(|b| b.ring.len() as f64);
+        let n = self.rows.iter().map(|r| (r.len() - QUANTUM) as f64);
         n.fold((0.0, 0.0), |(m, v), n| (m + 0.5 * (n - 1.0), v + (n * n - 1.0) / 12.0))
     }
+}
+
+/// The largest whole number not above `v`, |v| < 2^51.
+#[inline(always)]
+fn fixed(v: f64) -> i64 {
+    let near = (v + SHIFT) - SHIFT;
+    let below = if near > v { near - 1.0 } else { near };
+    ((below + SHIFT).to_bits() as i64).wrapping_sub(SHIFT.to_bits() as i64)
 }
 
 #[cfg(test)]
@@ -110,31 +130,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_stays_one_and_nothing_comes_out_above_what_went_in() {
-        for length in [1, 2, 3, 4, 5, 22, 96, 441, 480, 1920] {
-            let mut c = BoxCascade::new(length, 16.0, 1.0);
-            assert!(c.full.ilog2() < 63 && lengths(length).iter().sum::<usize>() == length + 3);
+    fn rest_stays_rest_and_nothing_comes_out_above_what_went_in() {
+        for length in [1, 2, 3, 4, 5, 22, 96, 441, 480, 1920, 2880] {
+            let mut c = BoxCascade::new(length, 0.0);
+            assert!(lengths(length).iter().sum::<usize>() == length + 3);
             let mut seed = 7u64;
             let (mut input, mut worst) = (Vec::new(), f64::NEG_INFINITY);
             for q in 0..400 {
                 let mut x: Frames = std::array::from_fn(|_| {
                     seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    if q % 50 < 25 { 1.0 } else { 16.0 * (seed >> 40) as f64 / 16_777_216.0 }
+                    if q % 50 < 25 { 0.3 } else { 4.0 - 32.0 * (seed >> 40) as f64 / 16_777_216.0 }
                 });
                 input.extend(x);
-                c.process(&mut x);
+                c.process(&mut x, Some(0.3));
                 for (i, y) in x.iter().enumerate() {
                     let n = q * 64 + i;
                     let w = &input[(n + 1).saturating_sub(length)..=n];
-                    let (low, high) = w.iter().fold((16.0f64, 0.0f64), |(l, h), v| (l.min(*v), h.max(*v)));
+                    let (low, high) = w.iter().fold((4.0f64, -32.0f64), |(l, h), v| (l.min(*v), h.max(*v)));
                     let (low, high) =
-                        if w.len() < length { (low.min(1.0), high.max(1.0)) } else { (low, high) };
+                        if w.len() < length { (low.min(0.0), high.max(0.0)) } else { (low, high) };
                     worst = worst.max(y - high);
-                    assert!(*y <= high && *y >= low - 2e-7, "{length}: {y} outside {low}..{high}");
-                    assert!(low != 1.0 || high != 1.0 || *y == 1.0, "{length}: {y} for a gain of 1");
+                    assert!(*y <= high + 1e-15 && *y >= low - 8e-6, "{length}: {y} outside {low}..{high}");
+                    assert!(low != 0.3 || high != 0.3 || *y == 0.3, "{length}: {y} for a level of 0.3");
                 }
             }
-            println!("window {length}: one = 2^{}, highest above the window {worst:.1e}", c.one.ilog2());
+            println!("window {length}: one = 2^{}, highest above the window {worst:.1e}", c.one.log2());
+        }
+    }
+
+    #[test]
+    fn a_level_of_zero_never_drifts() {
+        let mut c = BoxCascade::new(192, 0.0);
+        for q in 0..20_000 {
+            let mut x: Frames = std::array::from_fn(|i| if q % 10 < 6 { -(i as f64) * 0.37 } else { 0.0 });
+            c.process(&mut x, None);
+            assert!(q % 10 < 9 || x == [0.0; QUANTUM], "quantum {q}");
         }
     }
 }

@@ -1,102 +1,166 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! True peaks, frame by frame: what the signal reaches between a sample and its two neighbours.
 //!
-//! The signal is interpolated ×2 with a long half-band filter, which decides how near to half the
-//! sample rate a peak is still seen, then ×4, ×2 or not at all with a short one (its band is half empty
-//! by then). A parabola through each local maximum finds the rest. 168 multiplications a frame at 48 kHz
-//! in f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64. Steady sines
-//! read within 0.005 dB up to 0.47 of the rate at 44.1 and 48 kHz, and to 22.5 kHz at every rate.
+//! Half-band filters double the rate once, twice or three times: to 8 points a frame below 50 kHz, 4 below 100 kHz,
+//! 2 above. The first filter is long and decides how near to half the sample rate a peak is still seen; after it
+//! half of the band is empty and 10 and 6 taps do. A parabola through the highest point of each interval finds the
+//! rest. All in f32, which only *reads* the peaks; the samples themselves are judged by the caller in f64.
+//!
+//! | detail | taps of the first filter | flat within | to this share of the rate |
+//! |---|---|---|---|
+//! | meter | 96 (Kaiser window) | 0.002 dB | 0.477 |
+//! | eco | 84 | 0.003 dB | 0.476 |
+//! | normal | 154 | 0.003 dB | 0.487 |
+//! | high | 184 | 0.002 dB | 0.4885 |
 //!
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
 
 use std::f64::consts::PI;
+use std::sync::OnceLock;
 
 use super::math::bessel_i0;
+use super::remez::half_band;
+use super::wide::{Kernel, Width};
 use super::{Frames, QUANTUM};
 
-/// Frames after the long filter that the short one looks ahead.
-const SHORT_REACH: usize = 3;
-/// Taps of the short filter, per phase, at twice the rate.
-const SHORT_TAPS: usize = 4 * SHORT_REACH;
-/// Midpoints kept from the past.
-const PAST: usize = 2 * SHORT_REACH;
-/// Longest long filter, per phase.
-const MOST_TAPS: usize = 96;
-/// Kaiser windows: 72 dB up to 0.477 of the rate with 96 taps; 81 dB for the short one.
-const LONG_BETA: f64 = 7.0;
-const SHORT_BETA: f64 = 8.0;
-/// Largest factor of interpolation.
-const MOST: usize = 8;
-/// Taps of the long filter that go over the frames together; its length is a multiple.
-const TOGETHER: usize = 8;
+/// Pairs of the second and third filter.
+const SECOND: usize = 5;
+const THIRD: usize = 3;
+/// Errors that those reach with these lengths: −76 and −80 dB.
+const SECOND_RIPPLE: f64 = 1.6e-4;
+const THIRD_RIPPLE: f64 = 1e-4;
+/// Frames after the long filter that the others look ahead.
+const REACH: usize = 3;
+/// Most pairs of the long filter.
+const MOST_PAIRS: usize = 96;
+/// The long filter of meters: 72 dB up to 0.477 of the rate.
+const METER_PAIRS: usize = 48;
+const METER_BETA: f64 = 7.0;
+/// Points computed together, those between the frame before the quantum and the one after it.
+const SPAN: usize = QUANTUM + 16;
+/// Input and midpoints remembered, before the newest quantum and room for a span behind it.
+const PAST: usize = 2 * MOST_PAIRS;
+const ODD_PAST: usize = 8;
 
-type Row = [f32; QUANTUM];
+type Row = [f32; SPAN];
+
+/// How closely peaks are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// So that a peak is read in the quantum of its sample or the next.
+    Meter,
+    Eco,
+    Normal,
+    High,
+}
 
 /// Filters for one sample rate. Made on the control side, shared by the channels.
 #[derive(Clone, Debug)]
 pub struct TruePeakFilters {
     /// 8 up to 50 kHz, 4 up to 100 kHz, 2 above.
     factor: usize,
+    /// Pairs of the long filter, the outer first.
     long: Vec<f32>,
-    /// One filter a fraction between two points of the doubled rate.
-    short: Vec<[f32; SHORT_TAPS]>,
+    /// Pairs, the inner first.
+    second: [f32; SECOND],
+    third: [f32; THIRD],
+    width: Width,
 }
 
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 impl TruePeakFilters {
     pub fn new(sample_rate: f64) -> Self {
-        let (factor, taps) = match sample_rate {
-            r if r < 50e3 => (8, MOST_TAPS),
-            r if r < 100e3 => (4, 64),
-            _ => (2, 48),
+        Self::with_detail(sample_rate, Detail::Meter)
+    }
+
+    pub fn with_detail(sample_rate: f64, detail: Detail) -> Self {
+        let factor = match sample_rate {
+            r if r < 50e3 => 8,
+            r if r < 100e3 => 4,
+            _ => 2,
         };
-        let steps = factor / 2;
-        let long = kaiser_sinc(taps, 0.5, LONG_BETA).collect();
-        let short = (1..steps).map(|k| {
-            let mut taps = kaiser_sinc(SHORT_TAPS, k as f64 / steps as f64, SHORT_BETA);
-            std::array::from_fn(|_| taps.next().unwrap_or(0.0))
-        });
-        TruePeakFilters { factor, long, short: short.collect() }
+        TruePeakFilters {
+            factor,
+            long: long(detail),
+            second: short(0.25 / 2.0, SECOND_RIPPLE),
+            third: short(0.25 / 4.0, THIRD_RIPPLE),
+            width: Width::widest(),
+        }
     }
 
     /// Frames from a sample to the quantum that reads its peak.
     pub fn delay(&self) -> usize {
-        self.long.len() / 2 + SHORT_REACH
+        self.long.len() + REACH
     }
 }
 
-/// Taps that interpolate `at` (0..1) between the two samples in the middle; they sum to 1.
-fn kaiser_sinc(taps: usize, at: f64, beta: f64) -> impl Iterator<Item = f32> {
-    let half = (taps / 2) as f64;
-    let tap = move |k: usize| {
-        let t = k as f64 - (half - 1.0) - at;
-        let sinc = if t == 0.0 { 1.0 } else { libm::sin(PI * t) / (PI * t) };
-        let u = t / half;
-        sinc * bessel_i0(beta * (1.0 - u * u).max(0.0).sqrt())
+/// Pairs of the long filter, the outer first; twice their sum is 1. Each is designed once in a process.
+#[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
+fn long(detail: Detail) -> Vec<f32> {
+    static DESIGNS: [OnceLock<Vec<f32>>; 4] = [const { OnceLock::new() }; 4];
+    let design = || {
+        let (pass, ripple) = match detail {
+            Detail::Meter => return kaiser_half_band(METER_PAIRS),
+            Detail::Eco => (0.476, 3e-4),
+            Detail::Normal => (0.4876, 3e-4),
+            Detail::High => (0.4885, 2e-4),
+        };
+        half_band(0.5 * pass, ripple).iter().map(|g| *g as f32).collect()
     };
-    let sum: f64 = (0..taps).map(tap).sum();
-    (0..taps).map(move |k| (tap(k) / sum) as f32)
+    DESIGNS[detail as usize].get_or_init(design).clone()
+}
+
+/// Pairs of a windowed half-band filter.
+#[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
+fn kaiser_half_band(pairs: usize) -> Vec<f32> {
+    let tap = |k: usize| {
+        let (t, u) = (k as f64 + 0.5, (k as f64 + 0.5) / pairs as f64);
+        libm::sin(PI * t) / (PI * t) * bessel_i0(METER_BETA * (1.0 - u * u).max(0.0).sqrt())
+    };
+    let sum: f64 = 2.0 * (0..pairs).map(tap).sum::<f64>();
+    (0..pairs).rev().map(|k| (tap(k) / sum) as f32).collect()
+}
+
+/// Pairs of an equiripple half-band filter, the inner first.
+fn short<const N: usize>(pass: f64, ripple: f64) -> [f32; N] {
+    let outer_first = half_band(pass, ripple);
+    debug_assert_eq!(outer_first.len(), N);
+    let mut inner_first = outer_first.iter().rev();
+    std::array::from_fn(|_| inner_first.next().map_or(0.0, |g| *g as f32))
 }
 
 /// One channel's detector.
 ///
 /// | state | meaning |
 /// |---|---|
-/// | `x` | input, the newest quantum last |
-/// | `odd` | midpoints between frames, the newest quantum last |
-/// | `before` | last point of the quantum before, as magnitude |
+/// | `x` | input: the past, the newest quantum, room |
+/// | `odd` | midpoints between frames: the same |
 /// | `interval` | peak of the last interval of the quantum before |
 #[derive(Clone, Debug)]
 pub struct TruePeak {
-    x: [f32; MOST_TAPS + QUANTUM],
-    odd: [f32; PAST + QUANTUM],
-    before: f32,
+    x: [f32; PAST + SPAN],
+    odd: [f32; ODD_PAST + SPAN],
     interval: f32,
 }
 
 impl Default for TruePeak {
     fn default() -> Self {
-        TruePeak { x: [0.0; MOST_TAPS + QUANTUM], odd: [0.0; PAST + QUANTUM], before: 0.0, interval: 0.0 }
+        TruePeak { x: [0.0; PAST + SPAN], odd: [0.0; ODD_PAST + SPAN], interval: 0.0 }
+    }
+}
+
+/// [`TruePeak::process`], compiled for wider registers.
+struct Read<'a> {
+    detector: &'a mut TruePeak,
+    filters: &'a TruePeakFilters,
+    input: &'a Frames,
+    peaks: &'a mut Frames,
+}
+
+impl Kernel for Read<'_> {
+    #[inline(always)]
+    fn run(self) {
+        self.detector.read(self.filters, self.input, self.peaks);
     }
 }
 
@@ -108,30 +172,28 @@ impl TruePeak {
     /// Audio thread. `peaks[i]` is the highest magnitude in the two half-open intervals that touch the
     /// frame `delay()` before `input[i]`, interpolated in f32.
     pub fn process(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
-        let half = f.long.len() / 2;
-        self.x.copy_within(QUANTUM.., 0);
-        for (x, v) in self.x[MOST_TAPS..].iter_mut().zip(input) {
+        f.width.run(Read { detector: self, filters: f, input, peaks });
+    }
+
+    /// The same in the caller's registers.
+    #[inline(always)]
+    pub fn read(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
+        let pairs = f.long.len();
+        self.x.copy_within(QUANTUM..PAST + QUANTUM, 0);
+        for (x, v) in self.x[PAST..].iter_mut().zip(input) {
             *x = *v as f32;
         }
-        self.odd.copy_within(QUANTUM.., 0);
-        let mut row = [0.0; QUANTUM];
-        fir(&self.x[MOST_TAPS + 1 - 2 * half..], &f.long, &mut row);
-        self.odd[PAST..].copy_from_slice(&row);
-
-        let mut points = [[0.0f32; QUANTUM]; MOST];
-        self.interpolate(f, &mut points);
-        let next = self.even(f, 1);
-        let mut high = [0.0f32; QUANTUM];
-        for k in 0..f.factor {
-            let mut left = points[(k + f.factor - 1) % f.factor];
-            if k == 0 {
-                left.copy_within(..QUANTUM - 1, 1);
-                left[0] = self.before;
-            }
-            let right = if k + 1 < f.factor { &points[k + 1] } else { &next };
-            raise(&mut high, &left, &points[k], right);
+        self.odd.copy_within(QUANTUM..ODD_PAST + QUANTUM, 0);
+        let from = PAST + 1 - 2 * pairs;
+        if let Some(odd) = self.odd[ODD_PAST..].first_chunk_mut::<QUANTUM>() {
+            midpoints(&self.x[from..from + 2 * pairs + QUANTUM - 1], &f.long, odd);
         }
-        self.before = points[f.factor - 1][QUANTUM - 1];
+        let mut high = [0.0; QUANTUM];
+        match f.factor {
+            8 => self.eighths(f, &mut high),
+            4 => self.quarters(f, &mut high),
+            _ => self.halves(f, &mut high),
+        }
         let mut last = self.interval;
         for (p, h) in peaks.iter_mut().zip(high) {
             *p = f64::from(if last > h { last } else { h });
@@ -140,67 +202,149 @@ impl TruePeak {
         self.interval = last;
     }
 
-    /// Magnitudes of the frames `by` after those whose peaks are read.
-    fn even(&self, f: &TruePeakFilters, by: usize) -> Row {
-        let from = MOST_TAPS - f.delay() + by;
-        std::array::from_fn(|i| self.x[from + i].abs())
+    /// Samples from frame `k` of those whose peaks are read.
+    #[inline(always)]
+    fn even<const N: usize>(&self, f: &TruePeakFilters, k: isize) -> &[f32; N] {
+        row(&self.x, (PAST - f.delay()).wrapping_add_signed(k))
     }
 
-    /// Magnitudes at every fraction of the intervals whose peaks are read.
-    fn interpolate(&self, f: &TruePeakFilters, points: &mut [Row; MOST]) {
-        let even = &self.x[MOST_TAPS - f.delay() - (SHORT_REACH - 1)..];
-        let half = f.factor / 2;
-        points[0] = self.even(f, 0);
-        for (p, o) in points[half].iter_mut().zip(&self.odd[PAST - SHORT_REACH..]) {
-            *p = o.abs();
-        }
-        for (k, taps) in f.short.iter().enumerate() {
-            // Points 2n−5 … 2n+6 of the doubled rate start with a midpoint, 2n−4 … 2n+7 with a sample.
-            comb(&self.odd, even, taps, &mut points[1 + k]);
-            comb(even, &self.odd[1..], taps, &mut points[half + 1 + k]);
-        }
+    /// Midpoints behind them.
+    #[inline(always)]
+    fn odd<const N: usize>(&self, k: isize) -> &[f32; N] {
+        row(&self.odd, (ODD_PAST - REACH).wrapping_add_signed(k))
     }
-}
 
-/// `out[i] = Σ taps[k] x[i+k]`, a few taps at a time so that a loop over the frames vectorises.
-#[inline(always)]
-fn fir(x: &[f32], taps: &[f32], out: &mut Row) {
-    out.fill(0.0);
-    for (n, c) in taps.as_chunks::<TOGETHER>().0.iter().enumerate() {
-        let Some(x) = x[n * TOGETHER..].first_chunk::<{ QUANTUM + TOGETHER - 1 }>() else { return };
+    /// Points at a quarter and three quarters of each interval, from the one before the first.
+    #[inline(always)]
+    fn quarter_points(&self, f: &TruePeakFilters) -> (Row, Row) {
+        let (mut quarters, mut thirds) = ([0.0; SPAN], [0.0; SPAN]);
+        let [e0, e1, e2, e3, e4, e5] = std::array::from_fn(|k| self.even::<SPAN>(f, k as isize - 3));
+        let [o0, o1, o2, o3, o4] = std::array::from_fn(|k| self.odd::<SPAN>(k as isize - 3));
+        let [c0, c1, c2, c3, c4] = f.second;
+        for i in 0..SPAN {
+            quarters[i] = c0 * (e2[i] + o2[i])
+                + c1 * (o1[i] + e3[i])
+                + c2 * (e1[i] + o3[i])
+                + c3 * (o0[i] + e4[i])
+                + c4 * (e0[i] + o4[i]);
+            thirds[i] = c0 * (o2[i] + e3[i])
+                + c1 * (e2[i] + o3[i])
+                + c2 * (o1[i] + e4[i])
+                + c3 * (e1[i] + o4[i])
+                + c4 * (o0[i] + e5[i]);
+        }
+        (quarters, thirds)
+    }
+
+    /// Highest magnitude of each interval, of two points.
+    #[inline(always)]
+    fn halves(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (e, next) = (self.even::<QUANTUM>(f, 0), self.even::<QUANTUM>(f, 1));
+        let (before, o) = (self.odd::<QUANTUM>(-1), self.odd::<QUANTUM>(0));
         for i in 0..QUANTUM {
-            let mut sum = out[i];
-            for k in 0..TOGETHER {
-                sum += c[k] * x[i + k];
-            }
-            out[i] = sum;
+            high[i] = Top::of(before[i], e[i], o[i]).and(e[i], o[i], next[i]).reached();
+        }
+    }
+
+    /// Of four points.
+    #[inline(always)]
+    fn quarters(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (quarters, thirds) = self.quarter_points(f);
+        // Both begin a frame before the first.
+        let (a, before, b) = (row::<QUANTUM>(&quarters, 1), row::<QUANTUM>(&thirds, 0), row::<QUANTUM>(&thirds, 1));
+        let (e, next) = (self.even::<QUANTUM>(f, 0), self.even::<QUANTUM>(f, 1));
+        let o = self.odd::<QUANTUM>(0);
+        for i in 0..QUANTUM {
+            high[i] = Top::of(before[i], e[i], a[i])
+                .and(e[i], a[i], o[i])
+                .and(a[i], o[i], b[i])
+                .and(o[i], b[i], next[i])
+                .reached();
+        }
+    }
+
+    /// Of eight points.
+    #[inline(always)]
+    fn eighths(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (quarters, thirds) = self.quarter_points(f);
+        let [a0, a1, a2] = std::array::from_fn(|k| row::<QUANTUM>(&quarters, k));
+        let [b0, b1] = std::array::from_fn(|k| row::<QUANTUM>(&thirds, k));
+        let [e, next] = std::array::from_fn(|k| self.even::<QUANTUM>(f, k as isize));
+        let [o0, o1, o2] = std::array::from_fn(|k| self.odd::<QUANTUM>(k as isize - 1));
+        let [c0, c1, c2] = f.third;
+        for i in 0..QUANTUM {
+            let (e, next, before, o, after) = (e[i], next[i], o0[i], o1[i], o2[i]);
+            let (a0, a, a2, b0, b) = (a0[i], a1[i], a2[i], b0[i], b1[i]);
+            // The last point of the interval before, then those of this one.
+            let last = c0 * (b0 + e) + c1 * (before + a) + c2 * (a0 + o);
+            let p = c0 * (e + a) + c1 * (b0 + o) + c2 * (before + b);
+            let q = c0 * (a + o) + c1 * (e + b) + c2 * (b0 + next);
+            let r = c0 * (o + b) + c1 * (a + next) + c2 * (e + a2);
+            let s = c0 * (b + next) + c1 * (o + a2) + c2 * (a + after);
+            high[i] = Top::of(last, e, p)
+                .and(e, p, a)
+                .and(p, a, q)
+                .and(a, q, o)
+                .and(q, o, r)
+                .and(o, r, b)
+                .and(r, b, s)
+                .and(b, s, next)
+                .reached();
         }
     }
 }
 
-/// Magnitude of the filter over `first` and `second` interleaved.
+/// As many of a row from its `from`-th on.
 #[inline(always)]
-fn comb(first: &[f32], second: &[f32], taps: &[f32; SHORT_TAPS], out: &mut Row) {
-    const SPAN: usize = QUANTUM + SHORT_TAPS / 2 - 1;
-    let (Some(x), Some(y)) = (first.first_chunk::<SPAN>(), second.first_chunk::<SPAN>()) else { return };
-    for i in 0..QUANTUM {
-        let mut sum = 0.0;
-        for k in 0..SHORT_TAPS / 2 {
-            sum += taps[2 * k] * x[i + k] + taps[2 * k + 1] * y[i + k];
-        }
-        out[i] = sum.abs();
-    }
+fn row<const N: usize>(x: &[f32], from: usize) -> &[f32; N] {
+    x.get(from..).and_then(|x| x.first_chunk()).unwrap_or(&[0.0; N])
 }
 
-/// Raises `high` to the points, and where a point is a local maximum to the top of the parabola.
+/// `out[i] = Σ pairs[j] (x[i+j] + x[i+n−1−j])` for n taps.
 #[inline(always)]
-fn raise(high: &mut Row, left: &Row, point: &Row, right: &Row) {
-    for i in 0..QUANTUM {
-        let (l, c, r) = (left[i], point[i], right[i]);
+fn midpoints(x: &[f32], pairs: &[f32], out: &mut [f32; QUANTUM]) {
+    let mut sum = [0.0f32; QUANTUM];
+    let (left, right) = (x.array_windows::<QUANTUM>(), x.array_windows::<QUANTUM>().rev());
+    for (left, (right, c)) in left.zip(right.zip(pairs)) {
+        for i in 0..QUANTUM {
+            sum[i] += c * (left[i] + right[i]);
+        }
+    }
+    *out = sum;
+}
+
+/// The highest point of an interval and its neighbours, as magnitudes.
+#[derive(Clone, Copy)]
+struct Top {
+    left: f32,
+    point: f32,
+    right: f32,
+}
+
+impl Top {
+    #[inline(always)]
+    fn of(left: f32, point: f32, right: f32) -> Top {
+        Top { left: left.abs(), point: point.abs(), right: right.abs() }
+    }
+
+    #[inline(always)]
+    fn and(self, left: f32, point: f32, right: f32) -> Top {
+        let other = Top::of(left, point, right);
+        let higher = other.point > self.point;
+        Top {
+            left: if higher { other.left } else { self.left },
+            point: if higher { other.point } else { self.point },
+            right: if higher { other.right } else { self.right },
+        }
+    }
+
+    /// Where the point is a local maximum, the top of the parabola through the three.
+    #[inline(always)]
+    fn reached(self) -> f32 {
+        let (l, c, r) = (self.left, self.point, self.right);
         let bend = (c - l) + (c - r);
         let top = c + (l - r) * (l - r) / (8.0 * bend + f32::MIN_POSITIVE);
-        let v = if (c >= l) & (c >= r) { top } else { c };
-        high[i] = if v > high[i] { v } else { high[i] };
+        if (c >= l) & (c >= r) { top } else { c }
     }
 }
 
@@ -241,6 +385,24 @@ mod tests {
             }
             println!("{rate} Hz: sines up to {most} of the rate read within {worst:.4} dB");
             assert!(worst < bound, "{rate}: {worst}");
+        }
+    }
+
+    #[test]
+    fn wider_registers_change_no_bit() {
+        for (rate, detail) in [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Eco)] {
+            let mut f = TruePeakFilters::with_detail(rate, detail);
+            let mut all: Vec<Vec<f64>> = Vec::new();
+            for width in Width::all() {
+                f.width = width;
+                let (mut d, mut p, mut out) = (TruePeak::default(), [0.0; QUANTUM], Vec::new());
+                for q in 0..20 {
+                    d.process(&f, &std::array::from_fn(|i| ((q * 64 + i).pow(2) as f64 * 0.01).sin()), &mut p);
+                    out.extend(p);
+                }
+                all.push(out);
+            }
+            assert!(all.iter().all(|o| *o == all[0]), "{rate} Hz");
         }
     }
 

@@ -62,6 +62,11 @@ pub fn turned_stereo() -> SlotPlan {
         .with("guard_min", 0.3)
 }
 
+/// A limiter whose channels go apart, with the soft clip before it.
+pub fn clipping_limiter() -> SlotPlan {
+    working(find("limiter").unwrap()).with("style", 2.0).with("clip", 1.0).with("link", 60.0)
+}
+
 fn branches(ids: &[&str]) -> Vec<BranchPlan> {
     let gain = |id: &str| SlotPlan::unit(&format!("g_{id}"), find("gain").unwrap());
     ids.iter().map(|id| BranchPlan { id: id.to_string(), slots: vec![gain(id)] }).collect()
@@ -84,12 +89,13 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
-    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer(), turned_stereo()]).chain(splits()).collect()
+    let more = [moving_equalizer(), turned_stereo(), clipping_limiter()];
+    CATALOG.iter().map(|k| working(*k)).chain(more).chain(splits()).collect()
 }
 
-/// True for units that work at a higher rate, between its filters.
+/// True for units that shape waves, which make more of some settings on the way than of those at its ends.
 pub fn shapes(slot: &SlotPlan) -> bool {
-    ["clipper", "saturator"].contains(&name(slot).as_str())
+    ["clipper", "saturator", "clipping limiter"].contains(&name(slot).as_str())
 }
 
 /// What to call a slot in a message.
@@ -101,6 +107,7 @@ pub fn name(slot: &SlotPlan) -> String {
             let how = match () {
                 () if has("band1/range") => "moving ",
                 () if has("guard") => "turned ",
+                () if kind.spec().symbol == "limiter" && has("clip") => "clipping ",
                 () => "",
             };
             format!("{how}{}", kind.spec().symbol)

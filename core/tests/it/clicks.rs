@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
     let mut r = Rng(4242);
     let mut all = Vec::new();
     for slot in all_working() {
-        let limit = if ["compressor", "limiter", "saturator"].contains(&name(&slot).as_str()) {
+        let limit = if ["compressor", "limiter", "clipping limiter", "saturator"].contains(&name(&slot).as_str()) {
             -100.0
         } else {
             -120.0
@@ -115,7 +115,7 @@ fn cases() -> Vec<Case> {
     all
 }
 
-/// Runs a case on a sine; returns (with the step, steady before, steady after), first channel.
+/// Runs a case on a sine; returns with the step, steady before, steady after, steady between; first channel.
 fn run(case: &Case, hz: f64) -> [Vec<f64>; 3] {
     // A swap may settle for up to 2 s before it fades.
     let after = if case.live.is_some() { 24_000 } else { 120_000 };

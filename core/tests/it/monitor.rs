@@ -260,3 +260,50 @@ fn a_rack_inside_a_split_is_heard_on_both_sides() {
     assert!(peak_db(&monitor[0][from..]) > -40.0, "{} dBFS", peak_db(&monitor[0][from..]));
     assert_eq!(null_db(&monitor[0][from..], &monitor[1][from..]), -600.0);
 }
+
+/// The limiter's delta is what it takes away, and unity gain its output without the input gain.
+#[test]
+fn what_a_limiter_takes_away_and_its_output_at_the_input_s_level() {
+    let slot = |gain: f64, clip: f64| unit("lim", "limiter").with("gain", gain).with("clip", clip);
+    for (gain, clip) in [(6.0, 0.0), (12.0, 1.0)] {
+        let x = crate::rig::music(2, 600 * QUANTUM, RATE, 11);
+        let heard = |what: u16| {
+            let mut rig = Rig::new(&rack("stereo", vec![slot(gain, clip)]), RATE);
+            rig.listen("lim", what);
+            let (main, monitor) = rig.run_both(&x);
+            (main, monitor, rig.spec.latency)
+        };
+        let ((main, delta, latency), (same, unity, _)) = (heard(1), heard(2));
+        assert!(main == same, "listening changes nothing");
+        let (amp, from) = (10f64.powf(gain / 20.0), 100 * QUANTUM);
+        for c in 0..2 {
+            let (mut sum, mut level) = (f64::MIN, f64::MIN);
+            for n in from..main[c].len() {
+                let driven = amp * x[c][n - latency];
+                sum = sum.max((main[c][n] + delta[c][n] - driven).abs());
+                level = level.max((unity[c][n] * amp - main[c][n]).abs());
+            }
+            println!("gain {gain}, clip {clip}: delta and main miss the input by {sum:.1e}, unity gain by {level:.1e}");
+            assert!(sum < 1e-12 && level < 1e-12 && peak_db(&delta[c][from..]) > -40.0);
+        }
+    }
+    // Where it takes nothing away, there is nothing.
+    let mut rig = Rig::new(&rack("stereo", vec![slot(0.0, 0.0)]), RATE);
+    rig.listen("lim", 1);
+    let quiet = sine(2, 200 * QUANTUM, 300.0, -6.0, RATE);
+    let delta = rig.run_both(&quiet).1;
+    assert!(delta.iter().flat_map(|c| &c[100 * QUANTUM..]).all(|v| *v == 0.0));
+}
+
+#[test]
+fn listening_to_a_limiter_does_not_click() {
+    let plan = rack("stereo", vec![unit("lim", "limiter").with("gain", 3.0)]);
+    let set = |symbol: &'static str, v: f64| move |rig: &mut Rig| rig.set(&[("lim", symbol, v)], 0);
+    let events = [
+        event("delta", |r: &mut Rig| r.listen("lim", 1)),
+        event("unity gain", |r: &mut Rig| r.listen("lim", 2)),
+        event("more gain", set("gain", 6.0)),
+        event("no more", |r: &mut Rig| r.listen("lim", 0)),
+    ];
+    clicks(&plan, 100.0, &Fir::band(5_000.0, 24_000.0, 2_000.0), &events);
+}

@@ -97,3 +97,40 @@ pub fn impulses(fs: f64, n: usize, noise: &mut Noise) -> Vec<f64> {
     }
     x
 }
+
+/// The same bursts, switched on and off.
+pub fn gated(hz: f64, fs: f64, n: usize) -> Vec<f64> {
+    let (period, len) = (0.05 * fs, 0.03 * fs);
+    (0..n)
+        .map(|i| if i as f64 % period < len { (2.0 * PI * hz / fs * i as f64).sin() } else { 0.0 })
+        .collect()
+}
+
+/// A dense programme: a kick, a bass, chords and noise on two channels, peaks at 0 dBFS.
+pub fn mix(fs: f64, n: usize, noise: &mut Noise) -> Vec<Vec<f64>> {
+    let chord = [220.0, 277.2, 329.6, 440.0, 659.3, 987.8];
+    let mut out = vec![vec![0.0; n]; 2];
+    let mut low = [0.0; 2];
+    for i in 0..n {
+        let t = i as f64 / fs;
+        let (beat, half) = (t % 0.5, (t + 0.25) % 0.5);
+        let kick = (-beat / 0.09).exp() * (2.0 * PI * (52.0 * beat + 3.0 * (1.0 - (-beat / 0.015).exp()))).sin();
+        let note = [55.0, 55.0, 73.4, 65.4][(t / 0.5) as usize % 4];
+        let bass: f64 = (1..8).map(|k| (2.0 * PI * note * f64::from(k) * t).sin() / f64::from(k)).sum();
+        let snare = (-half / 0.06).exp();
+        let hat = (-(t % 0.125) / 0.02).exp();
+        for (c, out) in out.iter_mut().enumerate() {
+            let tune: f64 = chord
+                .iter()
+                .enumerate()
+                .map(|(k, f)| (2.0 * PI * f * (1.0 + 0.001 * c as f64) * t + (k * (c + 1)) as f64).sin())
+                .sum();
+            let w = noise.next();
+            low[c] += 0.3 * (w - low[c]);
+            out[i] = 0.9 * kick + 0.25 * bass + 0.09 * tune + 0.5 * snare * low[c] + 0.12 * hat * (w - low[c]);
+        }
+    }
+    let top = out.iter().map(|c| peak(c)).fold(0.0, f64::max);
+    out.iter_mut().flatten().for_each(|v| *v /= top);
+    out
+}

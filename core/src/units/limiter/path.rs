@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The gain path of a channel, or of a link group: from what each frame allows to the gain applied. Audio thread.
+//!
+//! All in octaves of amplitude. The need of a frame is how far the input gain is above the least that the window
+//! allows; the leveller takes a share of it slowly, the peak stage the rest at once. What they take together is
+//! never less than the need, whatever the leveller does, and the boxes only average it.
+
+use crate::dsp::box_cascade::BoxCascade;
+use crate::dsp::math::exp2;
+use crate::dsp::sliding_min::SlidingMin;
+use crate::dsp::{Frames, QUANTUM, SILENCE};
+
+use super::style::Style;
+
+/// Above any input gain: what a frame of silence allows.
+pub const FREE: f64 = 4.0;
+/// A reduction that is left to give back and taken as none: 2^-34 octaves.
+const SNAP: f64 = 1.0 / (1u64 << 34) as f64;
+/// How far below its goal the leveller aims on its way back: 0.006 dB, in octaves.
+const ARRIVES: f64 = 1.0 / 1024.0;
+/// Time in which a reduction is taken as one that lasts, in seconds.
+const LASTS_SECONDS: f64 = 0.8;
+
+#[inline(always)]
+pub fn min(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
+}
+
+#[inline(always)]
+pub fn max(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
+/// What `1 - keep` of a pole is after a quantum, for a time in frames.
+fn per_quantum(frames: f64) -> f64 {
+    1.0 - exp2(-std::f64::consts::LOG2_E * QUANTUM as f64 / max(frames, 1.0))
+}
+
+/// The input gain of a quantum in octaves.
+pub struct Drive {
+    pub octaves: Frames,
+    /// By how much it is lower than in the frame before; `None`: it stands still.
+    pub falls: Option<Frames>,
+}
+
+/// Times of a quantum; worked out anew only when the release moves.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// Of the peak stage, frames.
+    release: f64,
+    isolated: f64,
+    share: f64,
+    /// Parts of the way that the leveller goes in a quantum, down and up.
+    attack: f64,
+    recover: f64,
+    /// The same of the memory of what lasts.
+    remember: f64,
+    forget: f64,
+}
+
+impl Times {
+    /// `release_ms` as set. What the boxes add to 63 % is taken out of the time stated.
+    pub fn new(style: &Style, release_ms: f64, rate: f64, (mean, variance): (f64, f64)) -> Times {
+        let ms = 0.001 * rate;
+        let stated = release_ms * style.release * ms;
+        let release = max(stated - mean - 0.5 * variance / stated, 1.0);
+        Times {
+            release,
+            isolated: style.isolated,
+            share: style.share,
+            attack: per_quantum(style.attack_ms * ms),
+            recover: per_quantum(stated * style.lasting),
+            remember: per_quantum(LASTS_SECONDS * rate),
+            forget: per_quantum(8.0 * stated),
+        }
+    }
+}
+
+/// One path.
+///
+/// | state | meaning, unit | rate |
+/// |---|---|---|
+/// | `minimum` | least gain allowed in the window, octaves | frame |
+/// | `level` | reduction of the leveller, octaves | quantum |
+/// | `peak` | reduction of the peak stage, octaves | frame |
+/// | `lasts` | what of that has lasted, octaves | quantum |
+/// | `boxes` | the smoothing | frame |
+#[derive(Clone, Debug)]
+pub struct Path {
+    minimum: SlidingMin,
+    level: f64,
+    peak: f64,
+    lasts: f64,
+    pub boxes: BoxCascade,
+}
+
+#[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
+impl Path {
+    /// A lookahead and a longest window in frames, an input gain in octaves.
+    pub fn new(lookahead: usize, longest: usize, drive: f64) -> Path {
+        Path {
+            minimum: SlidingMin::new(longest, FREE),
+            level: 0.0,
+            peak: 0.0,
+            lasts: 0.0,
+            boxes: BoxCascade::new(lookahead, drive),
+        }
+    }
+}
+
+impl Path {
+    pub fn reset(&mut self, drive: f64) {
+        self.minimum.reset();
+        (self.level, self.peak, self.lasts) = (0.0, 0.0, 0.0);
+        self.boxes.reset(drive);
+    }
+
+    /// As `other`, of the same lengths.
+    pub fn copy(&mut self, other: &Path) {
+        self.minimum.copy(&other.minimum);
+        (self.level, self.peak, self.lasts) = (other.level, other.peak, other.lasts);
+        self.boxes.copy(&other.boxes);
+    }
+
+    /// What the frames allow becomes what they need, over a window of frames.
+    #[inline(always)]
+    pub fn need(&mut self, x: &mut Frames, window: usize, drive: &Drive) {
+        self.minimum.process(x, window);
+        // A need that the boxes' fixed point cannot tell from none would be none.
+        let least = self.boxes.step();
+        for (x, d) in x.iter_mut().zip(&drive.octaves) {
+            let need = *d - *x;
+            let some = if need > least { need } else { least };
+            *x = if need > 0.0 { some } else { 0.0 };
+        }
+    }
+
+    /// The leveller's reduction, from frame to frame.
+    #[inline(always)]
+    pub fn leveller(&mut self, need: &Frames, times: &Times, drive: &Drive) -> Frames {
+        if times.share == 0.0 {
+            return SILENCE;
+        }
+        let mut tops = [0.0; 8];
+        for x in need.as_chunks::<8>().0 {
+            for i in 0..8 {
+                tops[i] = max(tops[i], x[i]);
+            }
+        }
+        let goal = times.share * tops.iter().fold(0.0, |m, t| max(m, *t));
+        let from = self.level;
+        let to = if goal > from {
+            from + times.attack * (goal - from)
+        } else {
+            // It aims a little lower, so that it arrives.
+            max(from + times.recover * (goal - ARRIVES - from), goal)
+        };
+        let step = (to - from) * (1.0 / QUANTUM as f64);
+        let mut level: Frames = std::array::from_fn(|i| from + step * (i + 1) as f64);
+        level[QUANTUM - 1] = to;
+        if let Some(falls) = &drive.falls {
+            // An input gain that falls takes the reduction with it, and the level stays.
+            let mut fallen = 0.0;
+            for (l, f) in level.iter_mut().zip(falls) {
+                fallen += f;
+                *l = max(*l - fallen, 0.0);
+            }
+        }
+        self.level = level[QUANTUM - 1];
+        level
+    }
+
+    /// The peak stage: up to `x` at once, back with the release. In place.
+    #[inline(always)]
+    pub fn peaks(&mut self, x: &mut Frames, times: &Times, drive: &Drive) {
+        let lasting = if self.lasts < self.peak { self.lasts / self.peak } else { 1.0 };
+        let tau = times.release * (times.isolated + (1.0 - times.isolated) * lasting);
+        let keep = exp2(-std::f64::consts::LOG2_E / tau);
+        match &drive.falls {
+            None => fade(x, self.peak, keep),
+            Some(falls) => {
+                let mut r = self.peak;
+                for (x, f) in x.iter_mut().zip(falls) {
+                    let back = (r - f) * keep;
+                    r = if back > max(*x, SNAP) { back } else { *x };
+                    *x = r;
+                }
+            }
+        }
+        self.peak = x[QUANTUM - 1];
+        let part = if self.peak > self.lasts { times.remember } else { times.forget };
+        self.lasts += part * (self.peak - self.lasts);
+    }
+}
+
+/// `x[n] = max(x[n], keep · x[n−1])` from `before` on. Runs of eight frames do not wait for each other: what comes
+/// in from before each is put to them afterwards.
+#[inline(always)]
+fn fade(x: &mut Frames, before: f64, keep: f64) {
+    const RUN: usize = 8;
+    let own = *x;
+    let runs = x.as_chunks_mut::<RUN>().0;
+    for run in runs.iter_mut() {
+        for i in 1..RUN {
+            run[i] = max(run[i], run[i - 1] * keep);
+        }
+    }
+    let mut powers = [keep; RUN];
+    for i in 1..RUN {
+        powers[i] = powers[i - 1] * keep;
+    }
+    let mut last = before;
+    for run in runs {
+        let from = last;
+        run.iter_mut().zip(&powers).for_each(|(v, k)| *v = max(*v, from * k));
+        last = run[RUN - 1];
+    }
+    x.iter_mut().zip(&own).for_each(|(x, own)| *x = if *x < SNAP { *own } else { *x });
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_fade_as_one_frame_after_the_other() {
+        let mut seed = 5u64;
+        for keep in [0.0, 0.3, 0.99, 0.9997] {
+            let mut before = 0.7;
+            for _ in 0..50 {
+                let x: Frames = std::array::from_fn(|_| {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let v = (seed >> 40) as f64 / 16_777_216.0;
+                    if v > 0.9 { v } else { 0.0 }
+                });
+                let mut y = x;
+                fade(&mut y, before, keep);
+                for (x, y) in x.iter().zip(&y) {
+                    before = x.max(before * keep);
+                    assert!((y - before).abs() < 1e-13 || *y == 0.0 && before < SNAP, "{y} for {before}");
+                }
+            }
+        }
+    }
+}
