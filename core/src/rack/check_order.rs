@@ -33,7 +33,10 @@ pub(super) fn check(rack: &RackLayout, plan: &RackPlan, catalog: &Catalog, sink:
         slot.branches.iter().for_each(|b| none_inside(&b.slots, slot, catalog, sink));
     }
     last(&rack.slots, plan, catalog, sink);
-    after_a_ceiling(&rack.slots, catalog, sink);
+    // Of a rack that has errors, warnings would be guesses.
+    if !sink.has_errors() {
+        after_a_ceiling(&rack.slots, catalog, sink);
+    }
 }
 
 /// Slots of a branch: none may be the last of the rack.

@@ -6,7 +6,7 @@ use super::P;
 use crate::dsp::math::quantum;
 use crate::dsp::ramp::Quintic;
 use crate::dsp::simd::Class;
-use crate::dsp::{Frames, QUANTUM};
+use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::units::{Block, GLIDE_MS, Ramp, ramp_frames};
 
 /// The gains of left and right on their way. The law of `balance` has a corner at the centre, so they travel, not it.
@@ -102,15 +102,15 @@ impl Picture {
 
 /// Two factors for every frame; worked out once where the value stands still.
 fn each(ramp: Ramp<'_>, f: impl Fn(f64) -> [f64; 2]) -> [Frames; 2] {
-    let mut out = [[0.0; QUANTUM]; 2];
+    let (mut a, mut b) = (SILENCE, SILENCE);
     let mut last = f(ramp.at(0));
-    for i in 0..QUANTUM {
+    for (i, (a, b)) in a.iter_mut().zip(&mut b).enumerate() {
         if i > 0 && ramp.is_moving() {
             last = f(ramp.at(i));
         }
-        (out[0][i], out[1][i]) = (last[0], last[1]);
+        [*a, *b] = last;
     }
-    out
+    [a, b]
 }
 
 /// Cosine and sine of an angle in degrees up to ±90; exact at 0 and ±90, and equal at ±45.
@@ -127,21 +127,19 @@ fn gains(block: &Block<'_>, class: Class) -> Option<[Frames; 2]> {
         return None;
     }
     // The common gain of constant power, and the width.
-    let mut out = each(width, |w| {
+    let [mut mid, mut side] = each(width, |w| {
         let w = 0.01 * w;
         [(2.0 / (1.0 + w * w)).sqrt(), w]
     });
-    for i in 0..QUANTUM {
-        out[0][i] = 1.0 + power.at(i) * (out[0][i] - 1.0);
-        out[1][i] *= out[0][i];
+    for (i, (m, s)) in mid.iter_mut().zip(&mut side).enumerate() {
+        *m = 1.0 + power.at(i) * (*m - 1.0);
+        *s *= *m;
     }
     if !matches!(balance, Ramp::Hold(0.0)) {
         let mut lift: Frames = std::array::from_fn(|i| 0.5 * balance.at(i));
         quantum::db_to_gain(class, &mut lift);
-        for i in 0..QUANTUM {
-            out[0][i] /= lift[i];
-            out[1][i] *= lift[i];
-        }
+        mid.iter_mut().zip(&lift).for_each(|(m, l)| *m /= l);
+        side.iter_mut().zip(&lift).for_each(|(s, l)| *s *= l);
     }
-    Some(out)
+    Some([mid, side])
 }
