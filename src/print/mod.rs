@@ -65,7 +65,7 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// What the machine allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Seconds of audio that a tap holds for a slow disk, 2 to 30.
+    /// Seconds of audio that memory holds for a slow disk, 2 to 30; at most 256 MiB, but 2 s always.
     pub buffer_seconds: u32,
     /// Bytes that stay free: a print ends before it takes them.
     pub spare_bytes: u64,
@@ -138,8 +138,7 @@ impl Prints {
     /// Opens the directory. One that cannot be had yet is tried again with every call, as no disk is a
     /// reason for silence.
     pub fn new(host: Handle, dir: &Path, limits: Limits) -> Prints {
-        let prints =
-            Prints(Arc::new(Desk { host, dir: dir.to_path_buf(), limits, shelf: Mutex::new(None) }));
+        let prints = Prints(Arc::new(Desk { host, dir: dir.to_path_buf(), limits, shelf: Mutex::new(None) }));
         if let Err(e) = prints.shelf() {
             tracing::error!("{e}");
         }
@@ -303,7 +302,7 @@ impl Prints {
                     reader,
                     take,
                     entry,
-                    buffer: buffer_frames(self.0.limits.buffer_seconds, rate) as u64,
+                    buffer: buffer_frames(self.0.limits.buffer_seconds, rate, layout.len()) as u64,
                     spare: self.0.limits.spare_bytes,
                     xruns: self.0.host.audio().xruns,
                     stale: false,
@@ -335,7 +334,7 @@ impl Prints {
             Source::Monitor => TapPoint::Monitor,
             Source::In => TapPoint::In,
         };
-        let frames = buffer_frames(self.0.limits.buffer_seconds, entry.sample_rate);
+        let frames = buffer_frames(self.0.limits.buffer_seconds, entry.sample_rate, layout.len());
         let (tap, reader) = Tap::new(point, layout.len(), frames);
         let (id, mut tap) = (tap.id, Box::new(tap));
         let end = Instant::now() + START;
@@ -375,7 +374,10 @@ impl Prints {
             ("", []) => return Err(PrintError::NotFound { name: String::new(), hint: ": none runs".into() }),
             ("", _) => {
                 let names: Vec<String> = running.iter().map(|p| format!("\"{}\"", p.name())).collect();
-                return Err(PrintError::Name(format!("say which one is to be stopped: {}", names.join(", "))));
+                return Err(PrintError::Name(format!(
+                    "say which one is to be stopped: {}",
+                    names.join(", ")
+                )));
             }
             (name, _) => shelf.find(name).ok_or_else(|| not_found(&shelf, name))?,
         };

@@ -51,6 +51,15 @@ fn a_print_has_every_frame_and_says_all_about_itself() {
 }
 
 #[test]
+fn the_buffer_is_as_long_as_memory_allows() {
+    let frames = recorder::buffer_frames;
+    assert_eq!((frames(5, 48_000, 2), frames(30, 44_100, 2)), (240_000, 1_323_008));
+    let seconds = frames(30, 192_000, 12) as f64 / 192_000.0;
+    assert!((14.0..15.0).contains(&seconds), "{seconds:.1} s of 7.1.4 at 192 kHz in 256 MiB");
+    assert_eq!(frames(30, 768_000, 64) / 768_000, 2);
+}
+
+#[test]
 fn every_format_and_an_exact_length() {
     let rig = Rig::new();
     for (name, container, depth) in [
@@ -58,7 +67,11 @@ fn every_format_and_an_exact_length() {
         ("b", Container::Rf64, BitDepth::F32),
         ("c", Container::Flac, BitDepth::I24),
     ] {
-        let source = if name == "a" { Source::Out } else { Source::In };
+        let source = match name {
+            "a" => Source::Out,
+            "b" => Source::Monitor,
+            _ => Source::In,
+        };
         let wanted = Want { container, depth, source, seconds: Some(0.5), ..want(name) };
         rig.prints.start(&wanted).unwrap();
         let done = rig.over(name);
@@ -216,7 +229,10 @@ fn names_are_names_and_nothing_is_overwritten() {
     }
     let flac = Want { container: Container::Flac, ..want("a") };
     assert!(matches!(rig.prints.start(&flac), Err(PrintError::Format(_))));
-    assert!(matches!(rig.prints.start(&Want { depth: BitDepth::I16, ..want("a") }), Err(PrintError::Format(_))));
+    assert!(matches!(
+        rig.prints.start(&Want { depth: BitDepth::I16, ..want("a") }),
+        Err(PrintError::Format(_))
+    ));
     let long = Want { description: "d".repeat(257), ..want("a") };
     assert_eq!(rig.prints.start(&long).unwrap_err(), PrintError::Description(257));
     // A file of that name, of whatever origin, is left alone.
