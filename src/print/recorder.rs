@@ -66,8 +66,6 @@ pub struct Recorder {
     pub spare: u64,
     /// Glitches that the server had told of before.
     pub xruns: u64,
-    /// The sidecar says less than is known.
-    pub stale: bool,
 }
 
 impl Recorder {
@@ -136,7 +134,7 @@ impl Recorder {
             }
             let Some(chunk) = self.reader.read() else { return Ok(n > 0) };
             if let Some(gap) = self.take.chunk(&chunk)? {
-                self.note(gap);
+                self.entry.note(gap);
             }
         }
         Ok(true)
@@ -147,13 +145,8 @@ impl Recorder {
         if count > 0 {
             self.xruns = total;
             let at_frame = self.take.frames;
-            self.note(Fault { kind: FaultKind::Xrun, at_frame, frames: 0, count });
+            self.entry.note(Fault { kind: FaultKind::Xrun, at_frame, frames: 0, count });
         }
-    }
-
-    fn note(&mut self, fault: Fault) {
-        self.entry.note(fault);
-        self.stale = true;
     }
 
     /// Is it still the same engine, and does somebody hear it?
@@ -182,11 +175,14 @@ impl Recorder {
 
     /// The file on the disk and the room left there.
     fn check(&mut self) -> Option<End> {
-        if std::mem::take(&mut self.stale) {
-            self.write_sidecar(false);
-        }
-        if let Err(e) = self.take.checkpoint() {
-            return Some(End::Disk(e));
+        let frames = match self.take.checkpoint() {
+            Ok(frames) => frames,
+            Err(e) => return Some(End::Disk(e)),
+        };
+        // What the next start finds, should this be the last.
+        let entry = Entry { frames, ..self.entry.clone() };
+        if let Err(e) = put_sidecar(&*self.folder, &entry, false) {
+            tracing::warn!(print = entry.name, "its sidecar was not written: {e}");
         }
         match self.folder.free() {
             Ok(free) if free < self.spare => Some(End::Space(free, self.spare)),
@@ -201,7 +197,6 @@ impl Recorder {
         let r = self.take.readings();
         if self.entry.frames == 0 {
             self.entry.begin(now_unix_ms() - behind * 1000 / u64::from(self.entry.sample_rate));
-            self.stale = true;
         }
         self.entry.buffer_used = self.entry.buffer_used.max(buffer);
         self.entry.frames = self.take.frames;

@@ -88,8 +88,8 @@ impl Take {
         Ok(())
     }
 
-    /// What is there so far is a whole file.
-    pub fn checkpoint(&mut self) -> io::Result<()> {
+    /// What is there so far is a whole file, with the frames that are returned.
+    pub fn checkpoint(&mut self) -> io::Result<u64> {
         self.recording.checkpoint()
     }
 
