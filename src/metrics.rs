@@ -135,7 +135,12 @@ impl Sources {
         page.gauge("audio_period", Some("frames"), "Length of a period, 0 without a driver", period)?;
         let latency = audio.latency as f64;
         page.gauge("audio_latency", Some("frames"), "Latency from main in to main out", latency)?;
-        page.counter("audio_xruns", None, "Glitches that JACK told of, or a file that played had", audio.xruns)?;
+        page.counter(
+            "audio_xruns",
+            None,
+            "Glitches that JACK told of, or a file that played had",
+            audio.xruns,
+        )?;
         let lost = audio.lost_engines;
         page.counter("audio_lost_engines", None, "Engines lost to a panic or a hung driver", lost)
     }

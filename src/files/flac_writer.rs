@@ -215,10 +215,11 @@ impl<S: Storage> Sink for FlacSink<S> {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> io::Result<()> {
+    fn checkpoint(&mut self) -> io::Result<u64> {
         self.flush()?;
         self.write_head()?;
-        self.out.seek(SeekFrom::End(0)).map(drop)
+        self.out.seek(SeekFrom::End(0))?;
+        Ok(self.frames)
     }
 
     fn finish(&mut self) -> io::Result<Totals> {

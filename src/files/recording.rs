@@ -93,8 +93,8 @@ impl Recording {
         self.sink.write(planar)
     }
 
-    /// Makes a whole file of what is there, and goes on.
-    pub fn checkpoint(&mut self) -> io::Result<()> {
+    /// Makes a whole file of what is there, and goes on. Returns the frames that are in it.
+    pub fn checkpoint(&mut self) -> io::Result<u64> {
         self.sink.checkpoint()
     }
 
@@ -182,9 +182,10 @@ mod tests {
             let block = 40_960;
             for n in 0..3 {
                 r.write(&[&ramp(n * block, block), &ramp(n * block, block)]).unwrap();
-                r.checkpoint().unwrap();
+                let whole = r.checkpoint().unwrap();
                 let (audio, _) = frames_of(&path);
                 let wanted = ramp(0, (n + 1) * block);
+                assert_eq!(whole, wanted.len() as u64);
                 assert!(near(&audio, &wanted), "{container:?} {depth}: {} frames", audio.len());
             }
             r.write(&[&ramp(3 * block, 100), &ramp(3 * block, 100)]).unwrap();

@@ -9,7 +9,7 @@ use super::quantise::Quantiser;
 use super::storage::Storage;
 use super::wav_header::{SUBFORMAT_TAIL, TAG_EXTENSIBLE, TAG_FLOAT, TAG_PCM};
 use super::writer::{Sink, Totals, WriteOptions};
-use super::{BitDepth, Bext, WriteSpec};
+use super::{Bext, BitDepth, WriteSpec};
 
 /// Largest size that the RIFF header can state and that no reader takes for "unknown".
 pub(super) const MAX_RIFF_BYTES: u64 = 0xffff_fffe;
@@ -209,10 +209,11 @@ impl<S: Storage> Sink for WavSink<S> {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> io::Result<()> {
+    fn checkpoint(&mut self) -> io::Result<u64> {
         self.flush()?;
         self.write_header()?;
-        self.out.seek(SeekFrom::End(0)).map(drop)
+        self.out.seek(SeekFrom::End(0))?;
+        Ok(self.frames)
     }
 
     fn finish(&mut self) -> io::Result<Totals> {

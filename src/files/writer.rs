@@ -49,8 +49,8 @@ pub struct WriteReport {
 /// What a format does with samples. Errors are the system's; `finish` completes the header.
 pub(super) trait Sink: Send {
     fn write(&mut self, planar: &[&[f64]]) -> std::io::Result<()>;
-    /// Makes a whole file of what is there, and goes on.
-    fn checkpoint(&mut self) -> std::io::Result<()>;
+    /// Makes a whole file of what is there, and goes on. Returns the frames that are in it.
+    fn checkpoint(&mut self) -> std::io::Result<u64>;
     fn finish(&mut self) -> std::io::Result<Totals>;
     /// After an error: cuts off what is not whole and makes a file of the rest. Needs no room on the disk.
     fn salvage(&mut self) -> std::io::Result<Totals>;

@@ -8,6 +8,8 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`entry`] | all that is known of one print |
+//! | [`want`] | what somebody wants, what the machine allows, why it is refused |
+//! | `draft` | the entry of a print that is about to begin |
 //! | `facts` | what was running when it began |
 //! | `take` | quanta to a file and a meter |
 //! | `recorder` | the thread of one print |
@@ -15,6 +17,7 @@
 //! | `shelf` | the prints of a directory, and what a killed daemon left |
 //! | [`folder`] | the system calls of the directory |
 
+mod draft;
 pub mod entry;
 mod facts;
 pub mod folder;
@@ -24,6 +27,7 @@ mod shelf;
 mod take;
 #[cfg(test)]
 mod tests;
+pub mod want;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +38,8 @@ use lathe_core::engine::{Status, TapPoint, TapReader};
 use lathe_core::param::suggest;
 use lathe_core::units::Layout;
 
-use self::entry::{Entry, FORMAT, Hashes, Source, State};
+use self::draft::{claim, draft};
+use self::entry::{Entry, Source, State};
 use self::facts::Facts;
 #[cfg(test)]
 use self::folder::Folder;
@@ -43,72 +48,18 @@ use self::live::{Ask, Live, Progress};
 use self::recorder::{Recorder, buffer_frames, put_sidecar};
 use self::shelf::Shelf;
 use self::take::Take;
+use self::want::frames;
+pub use self::want::{Limits, PrintError, Want};
 use crate::control::Handle;
-use crate::files::{BitDepth, Container, Recording, WriteSpec};
-use crate::store::check_name;
-use crate::utc::moment;
+use crate::files::{BitDepth, Recording};
 
 /// Most prints at once.
 pub const MAX_RUNNING: usize = 4;
-/// Longest name in bytes: a file system's 255 less what is put around it.
-pub const MAX_NAME_BYTES: usize = 200;
-/// Longest description, as the chunk `bext` has it.
-pub const MAX_DESCRIPTION: usize = 256;
-/// Longest print that can be asked for, in seconds.
-pub const MAX_SECONDS: f64 = 7.0 * 86_400.0;
 /// How long a start waits for the first frame, and a stop for the file.
 const START: Duration = Duration::from_millis(1500);
 const STOP: Duration = Duration::from_secs(10);
 /// How long the end of the daemon waits for all prints.
 const LEAVE: Duration = Duration::from_secs(5);
-
-/// What the machine allows.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Seconds of audio that a tap holds for a slow disk, 2 to 30.
-    pub buffer_seconds: u32,
-    /// Bytes that stay free: a print ends before it takes them.
-    pub spare_bytes: u64,
-}
-
-/// What is to be printed.
-#[derive(Clone, Debug)]
-pub struct Want {
-    /// Empty: one is made from the time.
-    pub name: String,
-    pub description: String,
-    pub source: Source,
-    pub container: Container,
-    /// 24 or 32f.
-    pub depth: BitDepth,
-    /// It ends by itself after so many; `None`: when it is stopped.
-    pub seconds: Option<f64>,
-}
-
-/// Why it is not printed, or not stopped.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum PrintError {
-    #[error("{0}")]
-    Name(String),
-    #[error("there is already a print \"{0}\", and prints are never overwritten; choose another name")]
-    Exists(String),
-    #[error("there is no print \"{name}\"{hint}")]
-    NotFound { name: String, hint: String },
-    #[error("the print \"{0}\" is over")]
-    Over(String),
-    #[error("{MAX_RUNNING} prints run, which is the most; stop one first")]
-    TooMany,
-    #[error("{0}")]
-    Format(String),
-    #[error("{0} s is not a length: above 0 s, to {MAX_SECONDS} s")]
-    Seconds(f64),
-    #[error("the description has {0} characters; it may have {MAX_DESCRIPTION}")]
-    Description(usize),
-    #[error("nothing can be printed: {0}")]
-    Unheard(String),
-    #[error("nothing can be printed to {dir}: {why}")]
-    Disk { dir: String, why: String },
-}
 
 /// How prints stand.
 #[derive(Clone, Debug, Default)]
@@ -138,8 +89,7 @@ impl Prints {
     /// Opens the directory. One that cannot be had yet is tried again with every call, as no disk is a
     /// reason for silence.
     pub fn new(host: Handle, dir: &Path, limits: Limits) -> Prints {
-        let prints =
-            Prints(Arc::new(Desk { host, dir: dir.to_path_buf(), limits, shelf: Mutex::new(None) }));
+        let prints = Prints(Arc::new(Desk { host, dir: dir.to_path_buf(), limits, shelf: Mutex::new(None) }));
         if let Err(e) = prints.shelf() {
             tracing::error!("{e}");
         }
@@ -176,7 +126,7 @@ impl Prints {
         let shelf = self.shelf()?;
         shelf.follow().map_err(|e| self.disk(&e))?;
         let (engine, layout, rate) = self.sound()?;
-        let mut entry = self.draft(want, &layout, rate)?;
+        let mut entry = draft(want, &layout, rate)?;
         let most = frames(want.seconds, rate)?;
         let free = shelf.folder.free().map_err(|e| self.disk(&e))?;
         if free < self.0.limits.spare_bytes {
@@ -217,65 +167,6 @@ impl Prints {
         Err(PrintError::Unheard(why.into()))
     }
 
-    /// The entry of a print, checked, without what is known only when it begins.
-    fn draft(&self, want: &Want, layout: &Layout, rate: u32) -> Result<Entry, PrintError> {
-        if !matches!(want.depth, BitDepth::I24 | BitDepth::F32) {
-            return Err(PrintError::Format(format!("{} bits cannot be printed: 24 or 32f", want.depth)));
-        }
-        let spec = WriteSpec { sample_rate: rate, channels: layout.len(), channel_mask: layout.mask() };
-        if let Some(why) = want.container.refuses(&spec, want.depth) {
-            return Err(PrintError::Format(why));
-        }
-        let length = want.description.chars().count();
-        if length > MAX_DESCRIPTION {
-            return Err(PrintError::Description(length));
-        }
-        let now = now_unix_ms();
-        let start_utc = moment((now / 1000) as i64);
-        let name = match want.name.trim() {
-            "" => format!("print {}", start_utc.trim_end_matches('Z').replace('T', " ").replace(':', "-")),
-            name => file_name(name)?.to_string(),
-        };
-        let seed = format!("{name}\n{now} {}", std::process::id());
-        Ok(Entry {
-            format: FORMAT,
-            file: String::new(),
-            id: blake3::hash(seed.as_bytes()).to_hex()[..16].to_string(),
-            name,
-            state: State::Recording,
-            why: String::new(),
-            description: want.description.clone(),
-            source: want.source,
-            container: want.container,
-            bits: want.depth.to_string(),
-            sample_rate: rate,
-            layout: layout.name(),
-            channels: layout.names().into_iter().map(String::from).collect(),
-            channel_mask: spec.channel_mask,
-            start_unix_ms: now,
-            start_utc,
-            start_frame: 0,
-            frames: 0,
-            latency_frames: 0,
-            clipped_samples: 0,
-            buffer_used: 0.0,
-            gaps: 0,
-            gap_frames: 0,
-            xruns: 0,
-            faults: Vec::new(),
-            loudness: Default::default(),
-            revision_first: 0,
-            revision_last: 0,
-            changed: false,
-            hashes: Hashes::default(),
-            program: format!("lathe {}", env!("CARGO_PKG_VERSION")),
-            sound_revisions: Default::default(),
-            rack_name: String::new(),
-            rack: String::new(),
-            values: Default::default(),
-        })
-    }
-
     /// File, tap, thread.
     fn begin(
         &self,
@@ -303,10 +194,9 @@ impl Prints {
                     reader,
                     take,
                     entry,
-                    buffer: buffer_frames(self.0.limits.buffer_seconds, rate) as u64,
+                    buffer: buffer_frames(self.0.limits.buffer_seconds, rate, layout.len()) as u64,
                     spare: self.0.limits.spare_bytes,
                     xruns: self.0.host.audio().xruns,
-                    stale: false,
                 };
                 let (thread, live) = (std::thread::Builder::new().name("print".into()), live.clone());
                 thread.spawn(move || run(recorder, &live)).map(drop).map_err(|e| self.disk(&e))
@@ -335,7 +225,7 @@ impl Prints {
             Source::Monitor => TapPoint::Monitor,
             Source::In => TapPoint::In,
         };
-        let frames = buffer_frames(self.0.limits.buffer_seconds, entry.sample_rate);
+        let frames = buffer_frames(self.0.limits.buffer_seconds, entry.sample_rate, layout.len());
         let (tap, reader) = Tap::new(point, layout.len(), frames);
         let (id, mut tap) = (tap.id, Box::new(tap));
         let end = Instant::now() + START;
@@ -375,7 +265,10 @@ impl Prints {
             ("", []) => return Err(PrintError::NotFound { name: String::new(), hint: ": none runs".into() }),
             ("", _) => {
                 let names: Vec<String> = running.iter().map(|p| format!("\"{}\"", p.name())).collect();
-                return Err(PrintError::Name(format!("say which one is to be stopped: {}", names.join(", "))));
+                return Err(PrintError::Name(format!(
+                    "say which one is to be stopped: {}",
+                    names.join(", ")
+                )));
             }
             (name, _) => shelf.find(name).ok_or_else(|| not_found(&shelf, name))?,
         };
@@ -433,57 +326,6 @@ impl Prints {
     }
 }
 
-impl Entry {
-    fn adopt(&mut self, facts: Facts) {
-        let Facts { revision, rack_name, rack, values, sound_revisions, hashes } = facts;
-        (self.revision_first, self.revision_last) = (revision, revision);
-        (self.rack_name, self.rack, self.values) = (rack_name, rack, values);
-        (self.sound_revisions, self.hashes) = (sound_revisions, hashes);
-    }
-}
-
-/// Takes a place in the list, if there is one and the name is free.
-fn claim(shelf: &Shelf, entry: &mut Entry, made_up: bool) -> Result<Arc<Live>, PrintError> {
-    let names = shelf.folder.list().unwrap_or_default();
-    let mut prints = shelf.prints();
-    if prints.iter().filter(|p| !p.is_over()).count() >= MAX_RUNNING {
-        return Err(PrintError::TooMany);
-    }
-    let given = entry.name.clone();
-    for number in 1.. {
-        if number > 1 {
-            entry.name = format!("{given} ({number})");
-        }
-        entry.file = format!("{}.{}", entry.name, entry.container.extension());
-        let files = [entry.sidecar(), entry.file.clone(), entry.part()];
-        let taken = prints.iter().any(|p| p.name() == entry.name) || files.iter().any(|f| names.contains(f));
-        match (taken, made_up) {
-            (false, _) => break,
-            (true, true) => {}
-            (true, false) => return Err(PrintError::Exists(given)),
-        }
-    }
-    let live = Arc::new(Live::new(entry.clone()));
-    prints.push(live.clone());
-    Ok(live)
-}
-
-/// The name as the file has it.
-fn file_name(name: &str) -> Result<&str, PrintError> {
-    let refused = |why: String| Err(PrintError::Name(why));
-    let name = check_name(name).map_err(|e| PrintError::Name(e.to_string()))?;
-    if let Some(c) = name.chars().find(|c| matches!(c, '/' | '\\')) {
-        return refused(format!("the name has a {c}; it names a file and may not be a path"));
-    }
-    if name.starts_with('.') {
-        return refused("the name begins with a dot, which would hide the file".into());
-    }
-    if name.len() > MAX_NAME_BYTES {
-        return refused(format!("the name takes {} bytes; a file's may take {MAX_NAME_BYTES}", name.len()));
-    }
-    Ok(name)
-}
-
 /// Recorder thread. One that fails is no print that runs for ever.
 fn run(recorder: Recorder, live: &Live) {
     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| recorder.run())).is_err() {
@@ -493,15 +335,6 @@ fn run(recorder: Recorder, live: &Live) {
         tracing::error!(print = entry.name, "{}", entry.why);
         live.show(&entry, progress);
     }
-}
-
-/// As many frames as that.
-fn frames(seconds: Option<f64>, rate: u32) -> Result<u64, PrintError> {
-    let Some(seconds) = seconds else { return Ok(u64::MAX) };
-    if !(seconds > 0.0 && seconds <= MAX_SECONDS) {
-        return Err(PrintError::Seconds(seconds));
-    }
-    Ok(((seconds * f64::from(rate)).round() as u64).max(1))
 }
 
 fn not_found(shelf: &Shelf, name: &str) -> PrintError {

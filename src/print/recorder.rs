@@ -29,6 +29,10 @@ const SHOW: Duration = Duration::from_millis(100);
 const CHECKPOINT: Duration = Duration::from_secs(1);
 /// Audio that has not come for so long will not come.
 const SILENT: Duration = Duration::from_secs(2);
+/// The server may tell of a glitch so long after it.
+const TOLD_LATE: Duration = Duration::from_millis(30);
+/// Bytes of memory for one print's buffer.
+const MAX_BUFFER: usize = 256 << 20;
 /// Quanta that are taken between two looks.
 const AT_ONCE: usize = 256;
 
@@ -62,8 +66,6 @@ pub struct Recorder {
     pub spare: u64,
     /// Glitches that the server had told of before.
     pub xruns: u64,
-    /// The sidecar says less than is known.
-    pub stale: bool,
 }
 
 impl Recorder {
@@ -132,27 +134,26 @@ impl Recorder {
             }
             let Some(chunk) = self.reader.read() else { return Ok(n > 0) };
             if let Some(gap) = self.take.chunk(&chunk)? {
-                self.note(gap);
+                self.entry.note(gap);
             }
         }
         Ok(true)
     }
 
-    fn note(&mut self, fault: Fault) {
-        self.entry.note(fault);
-        self.stale = true;
+    fn count_xruns(&mut self, total: u64) {
+        let count = total.saturating_sub(self.xruns);
+        if count > 0 {
+            self.xruns = total;
+            let at_frame = self.take.frames;
+            self.entry.note(Fault { kind: FaultKind::Xrun, at_frame, frames: 0, count });
+        }
     }
 
     /// Is it still the same engine, and does somebody hear it?
     fn look(&mut self) -> Option<End> {
         let audio = self.host.audio();
+        self.count_xruns(audio.xruns);
         let same = self.host.control().status().is_some_and(|s| Arc::ptr_eq(s, &self.engine));
-        let xruns = audio.xruns.saturating_sub(self.xruns);
-        if xruns > 0 {
-            self.xruns = audio.xruns;
-            let at_frame = self.take.frames;
-            self.note(Fault { kind: FaultKind::Xrun, at_frame, frames: 0, count: xruns });
-        }
         if same && audio.audible {
             return None;
         }
@@ -174,11 +175,14 @@ impl Recorder {
 
     /// The file on the disk and the room left there.
     fn check(&mut self) -> Option<End> {
-        if std::mem::take(&mut self.stale) {
-            self.write_sidecar(false);
-        }
-        if let Err(e) = self.take.checkpoint() {
-            return Some(End::Disk(e));
+        let frames = match self.take.checkpoint() {
+            Ok(frames) => frames,
+            Err(e) => return Some(End::Disk(e)),
+        };
+        // What the next start finds, should this be the last.
+        let entry = Entry { frames, ..self.entry.clone() };
+        if let Err(e) = put_sidecar(&*self.folder, &entry, false) {
+            tracing::warn!(print = entry.name, "its sidecar was not written: {e}");
         }
         match self.folder.free() {
             Ok(free) if free < self.spare => Some(End::Space(free, self.spare)),
@@ -193,7 +197,6 @@ impl Recorder {
         let r = self.take.readings();
         if self.entry.frames == 0 {
             self.entry.begin(now_unix_ms() - behind * 1000 / u64::from(self.entry.sample_rate));
-            self.stale = true;
         }
         self.entry.buffer_used = self.entry.buffer_used.max(buffer);
         self.entry.frames = self.take.frames;
@@ -211,6 +214,8 @@ impl Recorder {
         if gone {
             return self.leave_nothing(&end);
         }
+        std::thread::sleep(TOLD_LATE);
+        self.count_xruns(self.host.audio().xruns);
         self.entry.loudness = self.take.end();
         self.entry.start_frame = self.take.start.unwrap_or(0);
         self.entry.frames = self.take.frames;
@@ -343,7 +348,9 @@ pub fn put_sidecar(folder: &dyn Folder, entry: &Entry, durable: bool) -> io::Res
     folder.put(&entry.sidecar(), &text, durable)
 }
 
-/// Frames that a tap of so many seconds holds.
-pub fn buffer_frames(seconds: u32, rate: u32) -> usize {
-    (seconds as usize * rate as usize).next_multiple_of(QUANTUM)
+/// Frames that the tap of a print holds: so many seconds, less where that would take more memory than any
+/// print may have, but two seconds at least.
+pub fn buffer_frames(seconds: u32, rate: u32, channels: usize) -> usize {
+    let (wanted, least) = (seconds as usize * rate as usize, 2 * rate as usize);
+    wanted.min(MAX_BUFFER / (8 * channels.max(1))).max(least).next_multiple_of(QUANTUM)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Entry, FORMAT, State, sidecar};
 use super::folder::Folder;
-use super::live::Live;
+use super::live::{Live, Progress};
 use super::recorder::put_sidecar;
 use crate::files::{Container, MAX_CHANNELS, repair_wav};
 use crate::store::check_name;
@@ -45,8 +45,17 @@ impl Shelf {
         for entry in entries.iter_mut().filter(|e| !e.state.is_over()) {
             repair(&*folder, &names, entry);
         }
-        entries.iter_mut().for_each(Entry::slim);
-        let prints = entries.into_iter().map(|e| Arc::new(Live::new(e))).collect();
+        let (mut prints, mut late) = (Vec::new(), Vec::new());
+        for mut entry in entries {
+            let hashed = entry.hashes.audio.is_some();
+            if hashed {
+                entry.slim();
+            }
+            let live = Arc::new(Live::new(entry));
+            late.extend((!hashed).then(|| live.clone()));
+            prints.push(live);
+        }
+        hash_late(folder.clone(), late)?;
         Ok(Shelf { folder, prints: Mutex::new(prints) })
     }
 
@@ -82,7 +91,10 @@ fn read(folder: &dyn Folder, name: &str) -> Result<Entry, String> {
         return Err(format!("format {} is not {FORMAT}", entry.format));
     }
     let file = format!("{name}.{}", entry.container.extension());
-    if entry.name != name || check_name(name) != Ok(name) || ![&file, &format!(".{file}.part")].contains(&&entry.file) {
+    if entry.name != name
+        || check_name(name) != Ok(name)
+        || ![&file, &format!(".{file}.part")].contains(&&entry.file)
+    {
         return Err(format!("it is of a print {:?} in {:?}", entry.name, entry.file));
     }
     if !(1..=MAX_CHANNELS).contains(&entry.channels.len()) || entry.depth().is_none() {
@@ -97,24 +109,47 @@ fn repair(folder: &dyn Folder, names: &[String], entry: &mut Entry) {
     entry.state = State::Failed;
     entry.why = match (names.contains(&entry.part()), names.contains(&entry.file)) {
         (true, _) => match complete(folder, entry) {
-            Ok(()) => "interrupted: lathed was ended in the middle; the file has what had reached the disk".into(),
+            Ok(()) => {
+                "interrupted: lathed was ended in the middle; the file has what had reached the disk".into()
+            }
             Err(e) => format!("interrupted: lathed was ended in the middle, and the file is not whole: {e}"),
         },
-        (_, true) if was == State::Recording => "interrupted: lathed was ended while it completed the file".into(),
+        (_, true) if was == State::Recording => {
+            "interrupted: lathed was ended while it completed the file".into()
+        }
         _ => "interrupted: lathed was ended in the middle, and the file is not there".into(),
     };
-    if let Ok(hash) = folder.hash(&entry.file) {
-        entry.hashes.audio = Some(hash);
-    }
     tracing::warn!(print = entry.name, frames = entry.frames, "{}", entry.why);
     if let Err(e) = put_sidecar(folder, entry, true) {
         tracing::error!(print = entry.name, "its sidecar was not written: {e}");
     }
 }
 
+/// Reads back the files that nobody has read back yet, beside everything else: they may be long.
+fn hash_late(folder: Arc<dyn Folder>, late: Vec<Arc<Live>>) -> std::io::Result<()> {
+    if late.is_empty() {
+        return Ok(());
+    }
+    let hash = move || {
+        for print in late {
+            let mut entry = print.entry();
+            match folder.hash(&entry.file) {
+                Ok(hash) => entry.hashes.audio = Some(hash),
+                Err(e) => tracing::warn!(print = entry.name, "the file cannot be read back: {e}"),
+            }
+            if let Err(e) = put_sidecar(&*folder, &entry, true) {
+                tracing::error!(print = entry.name, "its sidecar was not written: {e}");
+            }
+            entry.slim();
+            print.show(&entry, Progress::default());
+        }
+    };
+    std::thread::Builder::new().name("print".into()).spawn(hash).map(drop)
+}
+
 fn complete(folder: &dyn Folder, entry: &mut Entry) -> std::io::Result<()> {
     let part = entry.part();
-    // A FLAC states what it had at its last checkpoint.
+    // A FLAC states what it had at its last checkpoint, as the sidecar does.
     if entry.container != Container::Flac
         && let Some(depth) = entry.depth()
     {

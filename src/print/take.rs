@@ -2,6 +2,7 @@
 //! Quanta from a tap to a file and a meter: what is missing is counted, and silence stands in its place.
 //! Recorder thread.
 
+use std::borrow::Cow;
 use std::io;
 
 use lathe_core::analysis::{Reader, TapMeter, TapReadings};
@@ -63,8 +64,10 @@ impl Take {
         }
         let n = (QUANTUM as u64).min(self.most - self.frames) as usize;
         if n > 0 {
-            let mut audio = chunk.audio.clone();
-            audio.iter_mut().for_each(|c| c[n..].fill(0.0));
+            let mut audio = Cow::Borrowed(&chunk.audio);
+            if n < QUANTUM {
+                audio.to_mut().iter_mut().for_each(|c| c[n..].fill(0.0));
+            }
             self.meter.process(&audio);
             let slices: Vec<&[f64]> = audio.iter().map(|c| &c[..n]).collect();
             self.recording.write(&slices)?;
@@ -85,8 +88,8 @@ impl Take {
         Ok(())
     }
 
-    /// What is there so far is a whole file.
-    pub fn checkpoint(&mut self) -> io::Result<()> {
+    /// What is there so far is a whole file, with the frames that are returned.
+    pub fn checkpoint(&mut self) -> io::Result<u64> {
         self.recording.checkpoint()
     }
 
