@@ -17,6 +17,8 @@ const LOUDNESS_SPAN: (f64, f64) = (18.0, 48.0);
 const PEAK_SPAN: f64 = 24.0;
 /// dB of a drawing of the spectrum, at most.
 const SPECTRUM_SPAN: f64 = 84.0;
+/// Share of the blocks, the quietest, that the histogram does not show.
+const LEFT_OUT: f64 = 0.005;
 const LEVEL_STEPS: [f64; 6] = [1.0, 2.0, 3.0, 6.0, 12.0, 24.0];
 
 /// Smallest and largest of what is known in a column, and its middle in seconds.
@@ -112,7 +114,8 @@ pub fn spectrum(m: &Measured) -> String {
     let top = (high / 6.0).ceil() * 6.0;
     let low = levels().filter(|v| v.is_finite()).fold(high, f64::min);
     let bottom = (low.clamp(top - SPECTRUM_SPAN, top - 24.0) / 6.0).floor() * 6.0;
-    let x = Axis::frequency(first.min(20.0), last.max(2000.0));
+    let end = if *last > 17_000.0 { 20_000.0 } else { last.max(2000.0) };
+    let x = Axis::frequency(first.min(20.0), end);
     let mut p = Plot::new(title, "dBFS in 1/6 octave, Hz", x, Axis::linear(bottom, top, 8.0, &LEVEL_STEPS));
     // −∞ lies at the bottom edge.
     let at = |of: &[f32], n: usize| f64::from(of[n]).max(bottom);
@@ -128,12 +131,17 @@ pub fn spectrum(m: &Measured) -> String {
 /// How long the programme was how loud.
 pub fn histogram(m: &Measured) -> String {
     let title = "Loudness histogram";
-    let all: u64 = m.blocks.iter().sum();
-    let (Some(first), Some(last), true) =
-        (m.blocks.iter().position(|n| *n > 0), m.blocks.iter().rposition(|n| *n > 0), all > 0)
-    else {
+    let all = m.blocks.iter().sum::<u64>();
+    let mut below = 0;
+    // Of a few quiet blocks, as of a fade, it is only said how many they are.
+    let first = m.blocks.iter().position(|n| {
+        below += n;
+        below as f64 > LEFT_OUT * all as f64
+    });
+    let (Some(first), Some(last)) = (first, m.blocks.iter().rposition(|n| *n > 0)) else {
         return nothing(title, "", "No block of 400 ms is above -70 LUFS.");
     };
+    let left_out = 100.0 * m.blocks[..first].iter().sum::<u64>() as f64 / all as f64;
     let edge = |n: usize| -70.0 + HISTOGRAM_LU * n as f64;
     let share = |counts: &[u64], n: usize| {
         let sum = counts.iter().sum::<u64>().max(1) as f64;
@@ -146,7 +154,8 @@ pub fn histogram(m: &Measured) -> String {
     let most = (first..=last).map(|n| share(&m.blocks, n).max(share(&m.short_terms, n))).fold(0.0, f64::max);
     let y = Axis::linear(0.0, 1.05 * most, 5.0, &[0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
     let mut p = Plot::new(title, "% of the time at LUFS, steps of 0.5 LU", x, y);
-    p.key("a", "fill", "momentary");
+    let lower = if left_out > 0.0 { format!(", {left_out:.2} % lower") } else { String::new() };
+    p.key("a", "fill", &format!("momentary{lower}"));
     p.bars("a", (first..=last).map(|n| (edge(n), edge(n + 1), share(&m.blocks, n))));
     if m.short_terms.iter().any(|n| *n > 0) {
         p.key("b", "line", "short-term");
@@ -174,7 +183,7 @@ pub fn correlation(m: &Measured, s: &Stereo) -> String {
     let y = Axis::linear(-1.0, 1.0, 8.0, &[0.5]);
     let mut p = Plot::new(title, "-1 opposite, +1 equal, 300 ms", Axis::time(m.seconds()), y);
     p.level("d", 0.0);
-    p.area("a", columns(&known));
+    p.line("b", through(&columns(&known)));
     p.html("")
 }
 
@@ -239,7 +248,7 @@ pub fn goniometer(s: &Stereo, left: &str, right: &str) -> String {
     );
     let (left, right) = (crate::cli::axes::escaped(left), crate::cli::axes::escaped(right));
     format!(
-        "<figure>\n<figcaption><b>{title}</b> <i>edge at {level} dBFS; the more often, the darker, by logarithm</i></figcaption>\n\
+        "<figure>\n<figcaption><b>{title}</b> <i>edge at {level} dBFS; the more often, the stronger, by logarithm</i></figcaption>\n\
          <div class=\"square\"><svg viewBox=\"0 0 {size} {size}\" role=\"img\" aria-label=\"{title}\">\n\
          <path class=\"grid\" d=\"M0 0L{size} {size}M{size} 0L0 {size}M0 {middle}H{size}M{middle} 0V{size}\"/>\n\
          <path class=\"d line\" d=\"{diamond}\"/>\n{cells}</svg>\

@@ -71,7 +71,7 @@ pub fn page(files: &[(PathBuf, Measured)], failed: &[(PathBuf, String)]) -> Stri
 
 fn comparison(out: &mut String, files: &[(PathBuf, Measured)]) {
     let (heads, rows) = figures::comparison(files);
-    out.push_str("<section>\n<h1>Comparison</h1>\n<div class=\"scroll\"><table>\n<tr>");
+    out.push_str("<section>\n<h1>Comparison</h1>\n<figure>\n<div class=\"scroll\"><table>\n<tr>");
     for head in heads {
         let _ = write!(out, "<th>{}</th>", escaped(head));
     }
@@ -83,7 +83,7 @@ fn comparison(out: &mut String, files: &[(PathBuf, Measured)]) {
         });
         out.push_str("</tr>\n");
     }
-    out.push_str("</table></div>\n</section>\n");
+    out.push_str("</table></div>\n</figure>\n</section>\n");
 }
 
 fn section(out: &mut String, n: usize, path: &Path, m: &Measured) {
@@ -101,7 +101,6 @@ fn section(out: &mut String, n: usize, path: &Path, m: &Measured) {
     out.push_str(&charts::loudness(m));
     out.push_str(&charts::spectrum(m));
     out.push_str(&charts::histogram(m));
-    out.push_str(&charts::true_peak(m));
     if let Some(s) = m.detail.as_ref().and_then(|d| d.stereo.as_ref()) {
         let pair = m.places.layout.pairs().first().copied().unwrap_or((0, 1));
         let name = |c: usize| m.places.names.get(c).map_or("", String::as_str);
@@ -110,6 +109,7 @@ fn section(out: &mut String, n: usize, path: &Path, m: &Measured) {
         out.push_str(&charts::goniometer(s, name(pair.0), name(pair.1)));
     }
     table_of_figures(out, m);
+    out.push_str(&charts::true_peak(m));
     table_of_peaks(out, m);
     table_of_channels(out, m);
     out.push_str("</div>\n</section>\n");
@@ -148,7 +148,7 @@ fn table_of_figures(out: &mut String, m: &Measured) {
     for r in rows {
         let _ = writeln!(
             out,
-            "<tr><th>{}</th><td>{}</td><td class=\"unit\">{}</td><td class=\"unit\">{}</td></tr>",
+            "<tr><th>{}</th><td>{}</td><td class=\"unit\">{} <span>{}</span></td></tr>",
             escaped(r.name),
             escaped(&r.value),
             escaped(r.unit),
@@ -184,7 +184,7 @@ fn table_of_peaks(out: &mut String, m: &Measured) {
 
 fn table_of_channels(out: &mut String, m: &Measured) {
     out.push_str(
-        "<figure class=\"wide\">\n<figcaption><b>Channels</b></figcaption>\n<div class=\"scroll\"><table>\n\
+        "<figure class=\"wide heads\">\n<figcaption><b>Channels</b></figcaption>\n<div class=\"scroll\"><table>\n\
          <tr><th></th><th>true peak dBTP</th><th>sample peak dBFS</th><th>RMS dBFS</th><th>crest dB</th><th>DR dB</th>\
          <th>DC %</th><th>at full scale</th><th>flat tops</th><th>bits in use</th></tr>\n",
     );
