@@ -11,9 +11,11 @@
 //! | `reader` | `AudioReader`: looks at the first bytes and picks `wav` or `decoded` |
 //! | `wav_header`, `wav` | WAV, RF64 and BW64 in |
 //! | `decoded`, `decoded_facts`, `gapless` | every other format in, by way of symphonia |
+//! | `convert` | delivery rates, and the conversion to them |
 //! | `quantise` | TPDF dither, rounding, clamping, counting |
 //! | `writer` | `AudioWriter`: temporary file, rename at the end |
 //! | `wav_writer`, `flac_writer` | WAV, RF64 and FLAC out |
+mod convert;
 mod decoded;
 mod decoded_facts;
 mod error;
@@ -32,11 +34,12 @@ mod hostile;
 
 use std::path::Path;
 
+pub use convert::{Converter, DELIVERY_RATES, delivery_rate};
 pub use error::FileError;
 pub use quantise::DEFAULT_SEED;
 pub use reader::{AudioReader, Warnings};
 pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
-pub use writer::{AudioWriter, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
+pub use writer::{AudioWriter, Complete, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
 
 /// Opens an audio file; the same as [`AudioReader::open`].
 pub fn open(path: impl AsRef<Path>) -> Result<AudioReader, FileError> {

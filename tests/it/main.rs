@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod clients;
+mod convert;
 mod daemon;
 mod docs;
 mod faults;

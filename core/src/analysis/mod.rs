@@ -12,8 +12,10 @@
 //! | [`records`] | the maximum since any moment, so that every reader has its own |
 //! | [`true_peak`] | true and sample peaks |
 //! | [`levels`] | RMS, DC, correlation, balance |
+//! | [`exact_peak`] | the true peak of finished audio, as exactly as it can be told |
 //! | [`meter`] | all of these for one tap, and its readers |
 
+pub mod exact_peak;
 pub mod histogram;
 pub mod levels;
 pub mod loudness;

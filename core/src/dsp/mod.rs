@@ -22,6 +22,7 @@ pub mod oversample;
 pub mod quadrature;
 pub mod ramp;
 pub mod remez;
+pub mod resample;
 pub mod simd;
 pub mod sliding_min;
 pub mod svf;
