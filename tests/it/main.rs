@@ -27,6 +27,7 @@ mod recalls;
 mod remote;
 mod rtsan;
 mod settings;
+mod sound;
 mod systemd;
 mod timing;
 
