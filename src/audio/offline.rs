@@ -50,8 +50,8 @@ pub enum RenderError {
     Sidechain(String),
     #[error("{0} was not rendered: stopped by a signal")]
     Stopped(PathBuf),
-    #[error("{0}; convert the file to a usual rate first")]
-    Ratio(RatioError),
+    #[error("{}: {source}; convert it to a usual rate first", file.display())]
+    Ratio { file: PathBuf, source: RatioError },
     #[error(transparent)]
     Ceiling(#[from] NoCeiling),
 }
@@ -246,7 +246,7 @@ impl Job<'_> {
             // In two parts nobody would see that the rack exceeds what it promises.
             build(plan, from).map_err(|source| RenderError::Build { rate: from, source })?;
         }
-        let mut stages = Stages::new(&delivery, self.channels)?;
+        let mut stages = Stages::new(&delivery, self.channels, self.input)?;
         let spec = WriteSpec {
             sample_rate: delivery.to,
             channels: self.channels,

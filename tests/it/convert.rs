@@ -119,7 +119,7 @@ fn a_sweep_folds_nothing_back() {
         let (low, end) = (0.5 * f64::from(to) + 60.0, 0.5 * f64::from(from) - 60.0);
         let seconds = frames as f64 / f64::from(from);
         let phase = |t: f64| 2.0 * PI * (low * t + (end - low) * t * t / (2.0 * seconds));
-        let fade = |n: usize| kaiser((n as f64 - frames as f64 / 2.0) / (frames as f64 / 2.0), 20.0);
+        let fade = |n: usize| kaiser((n as f64 - frames as f64 / 2.0) / (frames as f64 / 2.0), SHAPE);
         let x = (0..frames).map(|n| 0.5 * fade(n) * phase(n as f64 / f64::from(from)).sin()).collect();
         let left = db(convert(from, to, x).iter().fold(0.0, |m: f64, v| m.max(v.abs())) / 0.5);
         println!("{from} to {to}: sweep above half the new rate {left:.1} dB");
@@ -250,42 +250,22 @@ fn what_is_not_audio_does_not_spread_through_the_conversion() {
 
 // ---- the ceiling
 
-/// The true peak in dB, every frame interpolated at 32 places with 384 taps, then the top sought between them.
+/// The true peak in dB by Fourier transform: 32 points a frame of the audio with silence around it. It may lie
+/// 0.01 dB higher between two of them.
 fn true_peak(planes: &[Vec<f64>]) -> f64 {
-    const HALF: i64 = 192;
-    let sinc = |t: f64| if t == 0.0 { 1.0 } else { (PI * t).sin() / (PI * t) };
-    let weight = |t: f64| sinc(t) * kaiser(t / HALF as f64, 14.0);
-    let taps: Vec<Vec<f64>> = (0..32)
-        .map(|p| (1 - HALF..=HALF).map(|k| weight(k as f64 - f64::from(p) / 32.0)).collect())
-        .collect();
+    const TIMES: usize = 32;
     let mut top = 0.0f64;
     for x in planes {
-        let mut padded = vec![0.0; HALF as usize - 1];
-        padded.extend(x);
-        padded.extend(vec![0.0; HALF as usize]);
-        let sum = |w: &[f64], t: &[f64]| {
-            let mut lanes = [0.0; 8];
-            for (w, t) in w.as_chunks::<8>().0.iter().zip(t.as_chunks::<8>().0) {
-                (0..8).for_each(|i| lanes[i] += w[i] * t[i]);
-            }
-            lanes.iter().sum::<f64>().abs()
-        };
-        let mut best = (0.0, 0, 0);
-        for (n, w) in padded.windows(2 * HALF as usize).enumerate() {
-            for (p, t) in taps.iter().enumerate() {
-                let v = sum(w, t);
-                if v > best.0 {
-                    best = (v, n, p);
-                }
-            }
-        }
-        let around = &padded[best.1..best.1 + 2 * HALF as usize];
-        let at = |f: f64| {
-            let t = best.2 as f64 / 32.0 + f;
-            let taps: Vec<f64> = (1 - HALF..=HALF).map(|k| weight(k as f64 - t)).collect();
-            sum(around, &taps)
-        };
-        top = (-50..=50).map(|k| at(f64::from(k) / 1600.0)).fold(top, f64::max);
+        let size = (x.len() + 8192).next_power_of_two();
+        let mut padded = x.clone();
+        padded.resize(size, 0.0);
+        let mut bins = RealFft::new(size).spectrum(&padded);
+        // Half of the middle of a real signal's spectrum belongs to either side.
+        let middle = &mut bins[size / 2];
+        *middle = (0.5 * middle.0, 0.5 * middle.1);
+        bins.resize(size / 2 * TIMES + 1, (0.0, 0.0));
+        let all = RealFft::new(size * TIMES).signal(&bins);
+        top = all.iter().fold(top, |m, v| m.max(v.abs() * TIMES as f64));
     }
     db(top)
 }
@@ -327,7 +307,7 @@ fn an_exact_render_keeps_its_ceiling() {
         let get = |key: &str| exact[key].as_f64().unwrap();
         assert!(peak <= -1.0, "{peak} dBTP");
         // Nor is it lower than it has to be, and what is said of it is so.
-        assert!(peak > -1.1 && (peak - get("true_peak_dbtp")).abs() < 0.002, "{peak} dBTP, {exact}");
+        assert!(peak > -1.1 && (peak - get("true_peak_dbtp")).abs() < 0.012, "{peak} dBTP, {exact}");
         assert_eq!((get("over_db"), get("ceiling_dbtp"), &exact["slot"]), (0.0, -1.0, &"lim".into()));
         let renders = exact["renders"].as_u64().unwrap();
         assert!((1..=3).contains(&renders) && (renders > 1) == (get("set_dbtp") < -1.0), "{exact}");

@@ -79,7 +79,9 @@ impl Ratio {
             let (fraction, k) = (n / taps, n % taps);
             let t = k as f64 - (half - 1.0) - fraction as f64 / up as f64;
             let u = t / half;
-            corner * sinc(corner * t) * bessel_i0(beta * (1.0 - u * u).max(0.0).sqrt()) / whole
+            // Nothing at the very end, where the other half has no tap.
+            let window = if u.abs() < 1.0 { bessel_i0(beta * (1.0 - u * u).sqrt()) / whole } else { 0.0 };
+            corner * sinc(corner * t) * window
         };
         let filters = (0..up * taps).map(tap).collect();
         Ok(Ratio { up, down, taps, filters, width: Width::widest() })

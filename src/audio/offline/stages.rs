@@ -4,7 +4,10 @@
 //! Each stage takes whatever frames come, gives what they complete, and owes nothing when it has finished: its
 //! latency is out of the audio, and frame 0 stays frame 0.
 
+use std::path::Path;
+
 use lathe_core::dsp::QUANTUM;
+use lathe_core::rack::plan::RackPlan;
 
 use super::delivery::{Cut, Delivery};
 use super::{RenderError, Renderer};
@@ -42,12 +45,14 @@ struct Rack {
 }
 
 impl Stages {
-    pub fn new(delivery: &Delivery, channels: usize) -> Result<Stages, RenderError> {
-        let rack = |plan, rate| Ok(Work::Rack(Box::new(Rack::new(plan, rate)?)));
+    /// `file` is only named in errors.
+    pub fn new(delivery: &Delivery, channels: usize, file: &Path) -> Result<Stages, RenderError> {
+        let rack = |plan: &RackPlan, rate| Ok(Work::Rack(Box::new(Rack::new(plan, rate)?)));
         let mut work: Vec<Result<Work, RenderError>> = vec![rack(&delivery.head, delivery.from)];
         if delivery.cut != Cut::Nowhere {
             let convert = Converter::new(delivery.from, delivery.to, channels);
-            work.push(convert.map(Work::Convert).map_err(RenderError::Ratio));
+            let refused = |source| RenderError::Ratio { file: file.to_path_buf(), source };
+            work.push(convert.map(Work::Convert).map_err(refused));
             work.push(rack(&delivery.tail, delivery.to));
         }
         let stage = |w: Result<Work, RenderError>| Ok(Stage { work: w?, given: vec![Vec::new(); channels] });
@@ -107,7 +112,7 @@ impl Stage {
 }
 
 impl Rack {
-    fn new(plan: &lathe_core::rack::plan::RackPlan, rate: u32) -> Result<Rack, RenderError> {
+    fn new(plan: &RackPlan, rate: u32) -> Result<Rack, RenderError> {
         let renderer = Renderer::new(plan, rate).map_err(|source| RenderError::Build { rate, source })?;
         let none = vec![Vec::new(); renderer.channels];
         Ok(Rack {

@@ -17,9 +17,11 @@ use crate::audio::offline::Renderer;
 const POINTS: usize = 1 << 15;
 /// Points for the response at 44.1 and 48 kHz; as much time at the others, so that 20 Hz stands by itself.
 const RESPONSE_POINTS: usize = 1 << 15;
-/// Seconds for which a unit runs before it is read: 8 of its time constants within these.
-const SETTLE: (f64, f64) = (0.2, 1.5);
-/// Tones of the response, and the level at which all of them together peak.
+/// Seconds in which a signal comes up, and for which a unit runs before it is read: 10 of its time constants, and
+/// within these.
+const FADE: f64 = 0.1;
+const SETTLE: (f64, f64) = (0.3, 1.5);
+/// Tones of the response, and the level that all of them together keep below.
 const RESPONSE_TONES: usize = 32;
 const RESPONSE_DBFS: f64 = -32.0;
 
@@ -90,7 +92,7 @@ impl Bench {
         let lathe_core::rack::plan::Content::Unit { kind, .. } = &case.slot.content else {
             return Bench { plan, rate, settle: 0, ceiling: None, what: case.label.clone() };
         };
-        let seconds = 8.0 * kind.time_constant(&format, &case.slot.values);
+        let seconds = FADE + 10.0 * kind.time_constant(&format, &case.slot.values);
         let settle = (seconds.clamp(SETTLE.0, SETTLE.1) * f64::from(rate)) as usize;
         plan.slots = vec![case.slot.clone()];
         let ceiling = case.slot.table.find("ceiling").map(|p| case.slot.values.get(p));
@@ -101,25 +103,28 @@ impl Bench {
         Renderer::new(&self.plan, self.rate).map_err(|e| format!("{} at {} Hz: {e}", self.what, self.rate))
     }
 
-    /// What the left channel makes of this input, read after the unit has settled.
-    fn run(&self, left: Vec<f64>, points: usize) -> Result<Vec<f64>, String> {
+    /// What the left channel makes of these tones, read after the unit has settled and before their end shows.
+    fn run(&self, bins: &[usize], points: usize, amplitude: f64) -> Result<Vec<f64>, String> {
+        let mut renderer = self.renderer()?;
+        let from = self.settle + renderer.latency();
+        let fade = (FADE * f64::from(self.rate)) as usize;
+        let left = tones(bins, points, amplitude, from + points + renderer.latency(), fade);
         let right = left.iter().map(|x| 0.5 * x).collect();
-        let mut out = self.renderer()?.whole(&[left, right]);
-        let mut left = out.swap_remove(0);
-        left.drain(..left.len() - points);
-        Ok(left)
+        let mut left = renderer.whole(&[left, right]).swap_remove(0);
+        left.truncate(from + points);
+        Ok(left.split_off(from))
     }
 
     fn idle(&self) -> Result<f64, String> {
-        let out = self.run(vec![0.0; self.settle + POINTS], POINTS)?;
+        let out = self.run(&[], POINTS, 0.0)?;
         let mean = out.iter().map(|x| x * x).sum::<f64>() / POINTS as f64;
         Ok(power_db(2.0 * mean))
     }
 
     fn tone(&self, hz: f64, dbfs: f64) -> Result<(Spectrum, usize), String> {
         let bin = Spectrum::odd_bin(hz, POINTS, self.rate);
-        let x = tones(&[bin], POINTS, db_to_gain(dbfs), self.settle + POINTS);
-        Ok((Spectrum::new(&self.run(x, POINTS)?, self.rate), bin))
+        let out = self.run(&[bin], POINTS, db_to_gain(dbfs))?;
+        Ok((Spectrum::new(&out, self.rate), bin))
     }
 
     /// Level of a sine, and of all that is in the band beside it.
@@ -144,11 +149,9 @@ impl Bench {
                 apart.push(b);
             }
         }
-        let mut x = tones(&apart, points, 1.0, self.settle + points);
-        let peak = x.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        let gain = db_to_gain(RESPONSE_DBFS) / peak;
-        x.iter_mut().for_each(|v| *v *= gain);
-        let s = Spectrum::new(&self.run(x, points)?, self.rate);
+        // Newman's phases keep the sum of n sines within 2 √n.
+        let gain = db_to_gain(RESPONSE_DBFS) / (2.0 * (apart.len() as f64).sqrt());
+        let s = Spectrum::new(&self.run(&apart, points, gain)?, self.rate);
         let levels: Vec<(f64, f64)> = apart
             .iter()
             .map(|b| (Spectrum::hz(*b, points, self.rate), power_db(s.at(*b) / (gain * gain))))

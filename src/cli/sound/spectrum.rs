@@ -6,10 +6,10 @@ use std::f64::consts::PI;
 use lathe_core::dsp::fft::RealFft;
 use lathe_core::dsp::math::kaiser;
 
-/// Shape of the window: side lobes at −208 dB.
-const SHAPE: f64 = 22.0;
+/// Shape of the window: side lobes at −207 dB.
+const SHAPE: f64 = 26.5;
 /// Bins from the middle of a tone to the side lobes.
-pub const LOBE: usize = 8;
+pub const LOBE: usize = 9;
 /// The band in which noise and distortion are read, AES17: up to this many Hz.
 pub const BAND_HZ: f64 = 20_000.0;
 
@@ -72,7 +72,8 @@ impl Spectrum {
 }
 
 /// A sum of sines of these bins of `points`, of this amplitude each; the phases differ, so that the peaks do not meet.
-pub fn tones(bins: &[usize], points: usize, amplitude: f64, frames: usize) -> Vec<f64> {
+/// `fade` frames long they come up, as a detector without overshoot would have it.
+pub fn tones(bins: &[usize], points: usize, amplitude: f64, frames: usize, fade: usize) -> Vec<f64> {
     let mut out = vec![0.0; frames];
     for (k, bin) in bins.iter().enumerate() {
         // Newman's phases: π k² / n.
@@ -81,6 +82,10 @@ pub fn tones(bins: &[usize], points: usize, amplitude: f64, frames: usize) -> Ve
             let turn = (bin * n % points) as f64 / points as f64;
             *y += amplitude * libm::sin(2.0 * PI * turn + phase);
         }
+    }
+    for (n, y) in out.iter_mut().take(fade).enumerate() {
+        let u = n as f64 / fade as f64;
+        *y *= u * u * u * (10.0 + u * (6.0 * u - 15.0));
     }
     out
 }
@@ -98,11 +103,11 @@ mod tests {
     #[test]
     fn it_reads_what_was_put_in() {
         let bin = Spectrum::odd_bin(997.0, N, 48_000);
-        let mut x = tones(&[bin], N, 0.5, N);
+        let mut x = tones(&[bin], N, 0.5, N, 0);
         // A third harmonic at −80 dB, a tone of its own at −90 dB, both of the fundamental.
         let others = [(3 * bin, 0.5e-4), (4000, 0.5 * 10f64.powf(-4.5))];
         for (b, a) in others {
-            x.iter_mut().zip(tones(&[b], N, a, N)).for_each(|(x, t)| *x += t);
+            x.iter_mut().zip(tones(&[b], N, a, N, 0)).for_each(|(x, t)| *x += t);
         }
         let s = Spectrum::new(&x, 48_000);
         let (tone, rest, apart) = (db(s.at(bin)), db(s.rest(&[bin])), db(s.highest_apart(bin)));
