@@ -37,7 +37,7 @@ use crate::files::{self, BitDepth, FileError, WriteOptions};
 /// A rack without a limiter is converted at its end. The output then has the frames that nearest fill the
 /// input's time, and its first frame is the input's.
 ///
-/// With --exact the finished file is measured (true peak, interpolated 32 times with 4096 taps) and, where it is over the
+/// With --exact the finished file is measured (true peak, interpolated 32 times) and, where it is over the
 /// ceiling of the last limiter, rendered again with that ceiling lower by what it was over, at most twice.
 /// A file that is over even then is kept, and the exit code is 1.
 #[derive(clap::Args, Debug)]
