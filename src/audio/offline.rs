@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The offline driver: the same engine on files, as fast as it goes, with the latency removed.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`delivery`] | where a rack's audio changes its rate |
+//! | [`exact`] | the ceiling that a file is held to, and how it is measured |
+//! | `stages` | racks and conversion, one after the other |
+
+pub mod delivery;
+pub mod exact;
+mod stages;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use lathe_core::dsp::QUANTUM;
+use lathe_core::dsp::resample::RatioError;
 use lathe_core::engine::{BuildError, Engine, Link, Periods, Ports, build, link};
 use lathe_core::rack::plan::RackPlan;
 use lathe_core::units::NAMED;
+
+use delivery::{Cut, Delivery};
+use exact::{AGAIN, Exact, MARGIN, NoCeiling, Target};
+use stages::Stages;
 
 use crate::files::{self, BitDepth, FileError, WriteOptions, WriteReport, WriteSpec};
 
@@ -35,6 +50,10 @@ pub enum RenderError {
     Sidechain(String),
     #[error("{0} was not rendered: stopped by a signal")]
     Stopped(PathBuf),
+    #[error("{}: {source}; convert it to a usual rate first", file.display())]
+    Ratio { file: PathBuf, source: RatioError },
+    #[error(transparent)]
+    Ceiling(#[from] NoCeiling),
 }
 
 /// What was rendered.
@@ -42,13 +61,21 @@ pub enum RenderError {
 pub struct RenderReport {
     pub input: PathBuf,
     pub output: WriteReport,
+    /// Hz of the input.
+    pub input_rate: u32,
+    /// Hz of the output.
     pub sample_rate: u32,
-    /// Frames that the chain delays; already removed.
+    pub conversion: Cut,
+    /// What should be known of the conversion.
+    pub note: Option<String>,
+    /// Frames of the output that the chain delays; already removed.
     pub latency: usize,
     /// Input samples that were not audio (NaN, infinite, beyond +80 dBFS) and were rendered as silence.
     pub refused_samples: u64,
     /// The input ended before its header said, or packets were corrupt.
     pub damaged: bool,
+    /// How the ceiling was held, if that was asked.
+    pub exact: Option<Exact>,
 }
 
 /// How to render.
@@ -57,14 +84,20 @@ pub struct RenderOptions {
     pub bits: BitDepth,
     /// Seconds rendered beyond the input's end.
     pub tail: f64,
+    /// Hz of the output; the input's if `None`.
+    pub rate: Option<u32>,
+    /// The file keeps the last limiter's ceiling, measured.
+    pub exact: bool,
     pub write: WriteOptions,
 }
 
 /// What renders and those who watch them share.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Frames of input taken so far, by all renders.
+    /// Frames of input rendered or measured so far, in all files.
     pub done: AtomicU64,
+    /// Frames that became necessary on the way: renders that were not exact yet.
+    pub more: AtomicU64,
     /// Anything but 0 ends the renders, which then leave no file; a signal's number, mostly.
     pub stop: Arc<AtomicUsize>,
 }
@@ -138,7 +171,7 @@ impl Renderer {
 /// Renders one file. The output appears under its name only when it is whole.
 ///
 /// # Errors
-/// Whatever cannot be read, built or written, and [`RenderError::Stopped`].
+/// Whatever cannot be read, built, converted or written, and [`RenderError::Stopped`].
 pub fn render_file(
     plan: &RackPlan,
     input: &Path,
@@ -152,8 +185,9 @@ pub fn render_file(
     if let Some(port) = plan.sidechains.first() {
         return Err(RenderError::Sidechain(port.name.clone()));
     }
-    let mut reader = files::open(input)?;
-    let (rate, channels) = (reader.spec().sample_rate, reader.spec().channels);
+    let target = if options.exact { Some(exact::target(plan)?) } else { None };
+    let reader = files::open(input)?;
+    let channels = reader.spec().channels;
     if channels != plan.layout.len() {
         return Err(RenderError::Channels {
             file: input.to_path_buf(),
@@ -162,44 +196,136 @@ pub fn render_file(
             wanted: plan.layout.len(),
         });
     }
-    let mut renderer = Renderer::new(plan, rate).map_err(|source| RenderError::Build { rate, source })?;
-    let spec = WriteSpec { sample_rate: rate, channels, channel_mask: plan.layout.mask() };
-    let mut writer = files::create(output, spec, options.bits, options.write)?;
-    let mut planes = vec![vec![0.0; CHUNK]; channels];
-    let mut out = vec![vec![0.0; CHUNK]; channels];
-    let mut skip = renderer.latency();
-    // Frames still to write once the input has ended.
-    let mut owed = renderer.latency() + (options.tail * f64::from(rate)).round() as usize;
-    loop {
-        let got = fill(&mut reader, &mut planes)?;
-        progress.done.fetch_add(got as u64, Relaxed);
-        if progress.stop.load(Relaxed) != 0 {
-            return Err(RenderError::Stopped(input.to_path_buf()));
+    let mut job = Job { input, output, options, progress, reader, channels };
+    let (done, exact) = match target {
+        None => (job.render(plan)?, None),
+        Some(target) => {
+            let (done, exact) = job.hold(plan, target)?;
+            (done, Some(exact))
         }
-        let ended = got < CHUNK;
-        let fed =
-            if ended { (got + owed.min(CHUNK - got)).next_multiple_of(QUANTUM).min(CHUNK) } else { CHUNK };
-        planes.iter_mut().for_each(|p| p[got..fed].fill(0.0));
-        renderer.process(&planes, &mut out, fed);
-        let real = if ended { got + owed.min(fed - got) } else { CHUNK };
-        owed -= real - got;
-        let first = skip.min(real);
-        skip -= first;
-        let slices: Vec<&[f64]> = out.iter().map(|c| &c[first..real]).collect();
-        writer.write(&slices)?;
-        if ended && owed == 0 {
-            break;
-        }
-    }
-    let warnings = reader.warnings();
+    };
+    let warnings = job.reader.warnings();
     Ok(RenderReport {
         input: input.to_path_buf(),
-        output: writer.finish()?,
-        sample_rate: rate,
-        latency: renderer.latency(),
-        refused_samples: renderer.refused_samples(),
+        output: done.complete.keep()?,
+        input_rate: done.delivery.from,
+        sample_rate: done.delivery.to,
+        conversion: done.delivery.cut.clone(),
+        note: done.delivery.note(),
+        latency: done.latency,
+        refused_samples: done.refused_samples,
         damaged: warnings.truncated || warnings.corrupt_packets > 0,
+        exact,
     })
+}
+
+/// One file on its way; may be rendered more than once.
+struct Job<'a> {
+    input: &'a Path,
+    output: &'a Path,
+    options: RenderOptions,
+    progress: &'a Progress,
+    reader: files::AudioReader,
+    channels: usize,
+}
+
+/// A render that has no name yet.
+struct Done {
+    complete: files::Complete,
+    delivery: Delivery,
+    latency: usize,
+    refused_samples: u64,
+}
+
+impl Job<'_> {
+    /// The whole file through the rack once.
+    fn render(&mut self, plan: &RackPlan) -> Result<Done, RenderError> {
+        let from = self.reader.spec().sample_rate;
+        let delivery = Delivery::new(plan, from, self.options.rate.unwrap_or(from));
+        if delivery.cut != Cut::Nowhere && plan.latency_ms.is_some() {
+            // In two parts nobody would see that the rack exceeds what it promises.
+            build(plan, from).map_err(|source| RenderError::Build { rate: from, source })?;
+        }
+        let mut stages = Stages::new(&delivery, self.channels, self.input)?;
+        let spec = WriteSpec {
+            sample_rate: delivery.to,
+            channels: self.channels,
+            channel_mask: plan.layout.mask(),
+        };
+        let mut writer = files::create(self.output, spec, self.options.bits, self.options.write)?;
+        let mut planes = vec![vec![0.0; CHUNK]; self.channels];
+        let mut tail = (self.options.tail * f64::from(from)).round() as usize;
+        let mut ended = false;
+        while !ended || tail > 0 {
+            let got = if ended { 0 } else { fill(&mut self.reader, &mut planes)? };
+            self.progress.done.fetch_add(got as u64, Relaxed);
+            if self.progress.stop.load(Relaxed) != 0 {
+                return Err(RenderError::Stopped(self.input.to_path_buf()));
+            }
+            ended |= got < CHUNK;
+            // After the input's end its tail is rendered: silence in.
+            let silent = if ended { tail.min(CHUNK - got) } else { 0 };
+            tail -= silent;
+            planes.iter_mut().for_each(|p| p[got..got + silent].fill(0.0));
+            write(&mut writer, stages.run(&planes, got + silent, ended && tail == 0))?;
+        }
+        Ok(Done {
+            complete: writer.complete()?,
+            delivery,
+            latency: stages.latency(),
+            refused_samples: stages.refused_samples(),
+        })
+    }
+
+    /// Renders until the file that is written keeps the ceiling: measured, lowered by what it was over, rendered
+    /// again, at most [`AGAIN`] times.
+    fn hold(&mut self, plan: &RackPlan, target: Target) -> Result<(Done, Exact), RenderError> {
+        let mut plan = plan.clone();
+        let mut set = target.ceiling;
+        let mut renders = 1;
+        loop {
+            let before = self.progress.done.load(Relaxed);
+            let done = self.render(&plan)?;
+            let true_peak = self.measure(&done)?;
+            let over = true_peak - target.ceiling;
+            if over <= 0.0 || renders > AGAIN || set == target.lowest {
+                let Target { slot, ceiling, .. } = target;
+                let exact = Exact {
+                    slot,
+                    ceiling_dbtp: ceiling,
+                    set_dbtp: set,
+                    true_peak_dbtp: true_peak,
+                    renders,
+                };
+                return Ok((done, exact));
+            }
+            set = (set - over - MARGIN).max(target.lowest);
+            if let Some(slot) = plan.slot_mut(&target.slot) {
+                slot.values.set(target.param, set);
+            }
+            self.reader.rewind()?;
+            let frames = self.progress.done.load(Relaxed) - before;
+            self.progress.more.fetch_add(frames, Relaxed);
+            renders += 1;
+        }
+    }
+
+    /// The true peak of what was written, in dBTP.
+    fn measure(&self, done: &Done) -> Result<f64, RenderError> {
+        let (from, to) = (u64::from(done.delivery.from), u64::from(done.delivery.to));
+        let mut stopped = false;
+        let peak = exact::true_peak(done.complete.temporary(), |frames| {
+            // Counted in frames of the input, as all work is.
+            self.progress.done.fetch_add(frames as u64 * from / to, Relaxed);
+            stopped |= self.progress.stop.load(Relaxed) != 0;
+            !stopped
+        })?;
+        if stopped { Err(RenderError::Stopped(self.input.to_path_buf())) } else { Ok(peak) }
+    }
+}
+
+fn write(writer: &mut files::AudioWriter, planes: &[Vec<f64>]) -> Result<(), FileError> {
+    writer.write(&planes.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 /// Reads a whole chunk unless the file ends before it is full.

@@ -20,6 +20,7 @@ mod render;
 pub mod set;
 pub mod show;
 mod snapshot;
+pub mod sound;
 pub mod status;
 mod steps;
 pub mod watch;
@@ -61,6 +62,8 @@ enum Verb {
     Init(init::Args),
     Layout(layout::Args),
     Bench(bench::Args),
+    #[command(hide = true)]
+    Sound(sound::Args),
     Status(status::Args),
     List(show::ListArgs),
     Get(show::GetArgs),
@@ -110,6 +113,7 @@ fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Init(a) => init::run(&a),
         Verb::Layout(a) => layout::run(&a),
         Verb::Bench(a) => bench::run(&a),
+        Verb::Sound(a) => sound::run(&a),
         Verb::Status(a) => status::run(&a),
         Verb::List(a) => show::list(&a),
         Verb::Get(a) => show::get(&a),

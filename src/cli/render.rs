@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `lathe render`: files through a rack, several at a time over all cores.
 
+mod quality;
+mod report;
+
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,8 +16,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lathe_core::rack::plan::RackPlan;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use quality::Quality;
+
 use super::remote::At;
 use super::{complete, export, load_rack, text};
+use crate::audio::offline::exact::target;
 use crate::audio::offline::{Progress, RenderError, RenderOptions, RenderReport, render_file};
 use crate::exit::{Exit, Failure};
 use crate::files::{self, BitDepth, FileError, WriteOptions};
@@ -25,6 +31,15 @@ use crate::files::{self, BitDepth, FileError, WriteOptions};
 /// input's frames and starts where the input starts. The output is written under a temporary name
 /// and renamed when it is complete; a render that is stopped leaves nothing. The output's extension
 /// names its format: .wav (RF64 beyond 4 GiB), .rf64 or .flac (16, 20 or 24 bits).
+///
+/// With --rate the last limiter of the rack and what follows it run at the delivered rate, so that its
+/// ceiling holds there; the conversion is before it, and the rest of the rack runs at the input's rate.
+/// A rack without a limiter is converted at its end. The output then has the frames that nearest fill the
+/// input's time, and its first frame is the input's.
+///
+/// With --exact the finished file is measured (true peak, interpolated 32 times) and, where it is over the
+/// ceiling of the last limiter, rendered again with that ceiling lower by what it was over, at most twice.
+/// A file that is over even then is kept, and the exit code is 1.
 #[derive(clap::Args, Debug)]
 #[command(override_usage = "lathe render [OPTIONS] <--rack <FILE>|--live|--snapshot <NAME>> <IN>... <OUT>")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["rack", "live", "snapshot"]))]
@@ -33,6 +48,8 @@ use crate::files::{self, BitDepth, FileError, WriteOptions};
     lathe render --rack master.toml --bits 16 mix.flac cd.wav\n  \
     lathe render --live mix.wav master.wav\n  \
     lathe render --snapshot \"Mix 3\" mix.wav master.wav\n  \
+    lathe render --rack master.toml --rate 44100 --bits 16 --exact mix96.wav cd.wav\n  \
+    lathe render --rack master.toml --quality max mix.wav master.wav\n  \
     lathe render --rack speech.toml ep1.wav ep2.wav ep3.wav out/")]
 pub struct Args {
     /// The rack file (TOML)
@@ -49,6 +66,15 @@ pub struct Args {
     /// Bits of the output: 16, 20, 24 (integer, TPDF dither unless the rack ends in a dither), 32f or 64f (float)
     #[arg(long, default_value = "32f", value_name = "BITS")]
     bits: BitDepth,
+    /// Sample rate of the output in Hz (44100, 48000, 88200, 96000, 176400 or 192000); the input's if left out
+    #[arg(long, value_name = "HZ", value_parser = files::delivery_rate)]
+    rate: Option<u32>,
+    /// Hold the last limiter's ceiling to 0.000 dB in the finished file: measure and render again
+    #[arg(long)]
+    exact: bool,
+    /// Quality of every unit that has a choice of it, for this render; another than the rack's differs from live
+    #[arg(long, value_name = "QUALITY", value_enum)]
+    quality: Option<Quality>,
     /// Seconds to render beyond the end of the input (0 to 3600)
     #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = tail, allow_negative_numbers = true)]
     tail: f64,
@@ -82,12 +108,35 @@ fn plan(args: &Args) -> Result<RackPlan, Failure> {
     }
 }
 
+/// What was asked of all files that their reports repeat.
+#[derive(Default)]
+struct Asked {
+    quality: Option<Quality>,
+    differs_from_live: bool,
+}
+
+/// Changes the rack to the quality asked for, and says what that means.
+fn ask(args: &Args, plan: &mut RackPlan) -> Asked {
+    let Some(quality) = args.quality else { return Asked::default() };
+    let applied = quality::apply(plan, quality);
+    for line in quality::tell(&applied, quality) {
+        eprintln!("lathe: {line}");
+    }
+    Asked { quality: Some(quality), differs_from_live: applied.differs_from_live() }
+}
+
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let plan = plan(args)?;
+    let mut plan = plan(args)?;
     let jobs = jobs(&args.files, args.bits)?;
+    if args.exact {
+        target(&plan).map_err(|e| Failure::new(Exit::Usage, e))?;
+    }
+    let asked = ask(args, &mut plan);
     let options = RenderOptions {
         bits: args.bits,
         tail: args.tail,
+        rate: args.rate,
+        exact: args.exact,
         write: WriteOptions {
             dither: !args.no_dither && is_to_dither(&plan, args.bits),
             ..WriteOptions::default()
@@ -104,7 +153,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut worst = None;
     for (result, job) in results.into_iter().zip(&jobs) {
         match result {
-            Ok(r) => report(&r, args.json),
+            Ok(r) => {
+                report::tell(&r);
+                if args.json {
+                    super::print_json(&report::json(&r, &asked));
+                }
+                if r.exact.is_some_and(|e| e.over_db() > 0.0) {
+                    worst = worst.max(Some(Exit::Failed));
+                }
+            }
             Err(RenderError::Stopped(_)) => {}
             Err(e) => {
                 eprintln!("lathe: {e}");
@@ -135,8 +192,8 @@ fn is_to_dither(plan: &RackPlan, bits: BitDepth) -> bool {
 fn exit(e: &RenderError, job: &Job) -> Exit {
     match e {
         RenderError::File(FileError::Request { path, .. }) if *path == job.output => Exit::Usage,
-        RenderError::SameFile(_) => Exit::Usage,
-        RenderError::File(_) => Exit::Io,
+        RenderError::SameFile(_) | RenderError::Ceiling(_) => Exit::Usage,
+        RenderError::File(_) | RenderError::Ratio { .. } => Exit::Io,
         _ => Exit::Config,
     }
 }
@@ -193,6 +250,8 @@ fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions, progress: &
     let results: Mutex<Vec<Option<Result<RenderReport, RenderError>>>> =
         Mutex::new(jobs.iter().map(|_| None).collect());
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get()).min(jobs.len());
+    // What is held to its ceiling is rendered and measured.
+    let frames = if options.exact { 2 * frames } else { frames };
     let bar = bar(frames, seconds);
     std::thread::scope(|scope| {
         let work = || {
@@ -211,6 +270,7 @@ fn render_all(plan: &RackPlan, jobs: &[Job], options: RenderOptions, progress: &
         };
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         while let Some(bar) = bar.as_ref().filter(|_| !threads.iter().all(|t| t.is_finished())) {
+            bar.set_length(frames + progress.more.load(Relaxed));
             bar.set_position(progress.done.load(Relaxed));
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -231,40 +291,13 @@ pub(super) fn bar(frames: u64, seconds: f64) -> Option<ProgressBar> {
     if frames == 0 || !std::io::stderr().is_terminal() {
         return None;
     }
-    let per_second = frames as f64 / seconds.max(1e-9);
     let bar = ProgressBar::new(frames);
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  ETA {eta}  {speed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .with_key("speed", move |s: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
-            let _ = write!(w, "{:.0} x real time", s.per_sec() / per_second);
+            let done = seconds * f64::from(s.fraction());
+            let _ = write!(w, "{:.0} x real time", done / s.elapsed().as_secs_f64().max(1e-9));
         });
     bar.set_style(style);
     Some(bar)
-}
-
-fn report(r: &RenderReport, json: bool) {
-    let name = r.input.display();
-    if r.refused_samples > 0 {
-        eprintln!(
-            "lathe: {name}: {} samples were not audio (NaN, infinite or beyond +80 dBFS) and were rendered as silence",
-            r.refused_samples
-        );
-    }
-    if r.damaged {
-        eprintln!("lathe: {name}: the input is truncated or damaged; what could be read was rendered");
-    }
-    if r.output.clipped > 0 {
-        eprintln!(
-            "lathe: {}: {} samples were over full scale and clipped; lower a ceiling or render floats",
-            r.output.path.display(),
-            r.output.clipped
-        );
-    }
-    if json {
-        super::print_json(&serde_json::json!({
-            "file": text(&r.input), "output": text(&r.output.path), "sample_rate": r.sample_rate,
-            "frames": r.output.frames, "latency_frames": r.latency,
-            "clipped_samples": r.output.clipped, "refused_samples": r.refused_samples, "damaged": r.damaged,
-        }));
-    }
 }

@@ -11,6 +11,7 @@
 //! | `reader` | `AudioReader`: looks at the first bytes and picks `wav` or `decoded` |
 //! | `wav_header`, `wav` | WAV, RF64 and BW64 in |
 //! | `decoded`, `decoded_facts`, `gapless` | every other format in, by way of symphonia |
+//! | `convert` | delivery rates, and the conversion to them |
 //! | `quantise` | TPDF dither, rounding, clamping, counting |
 //! | `writer` | `AudioWriter`: temporary file, rename at the end |
 //! | `wav_writer`, `flac_writer` | WAV, RF64 and FLAC out |
@@ -18,6 +19,7 @@
 //! | `storage` | what a recording is written to: a file, or what a test has in its place |
 //! | `bext` | the chunk that says what was recorded when, and how loud it is |
 mod bext;
+mod convert;
 mod decoded;
 mod decoded_facts;
 mod error;
@@ -39,13 +41,14 @@ mod hostile;
 use std::path::Path;
 
 pub use bext::{Bext, BextLoudness};
+pub use convert::{Converter, DELIVERY_RATES, delivery_rate};
 pub use error::FileError;
 pub use quantise::DEFAULT_SEED;
 pub use reader::{AudioReader, Warnings};
 pub use recording::{Container, Recorded, Recording, repair_wav};
 pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
 pub use storage::Storage;
-pub use writer::{AudioWriter, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
+pub use writer::{AudioWriter, Complete, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
 
 /// Opens an audio file; the same as [`AudioReader::open`].
 pub fn open(path: impl AsRef<Path>) -> Result<AudioReader, FileError> {

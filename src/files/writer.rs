@@ -130,7 +130,12 @@ impl AudioWriter {
     }
 
     /// Completes the header, brings everything to the disk and gives the file its name.
-    pub fn finish(mut self) -> Result<WriteReport, FileError> {
+    pub fn finish(self) -> Result<WriteReport, FileError> {
+        self.complete()?.keep()
+    }
+
+    /// Completes the header and brings everything to the disk; the file has no name yet.
+    pub fn complete(mut self) -> Result<Complete, FileError> {
         let path = self.path;
         let failed = |e| FileError::io(&path, "write", e);
         let totals = self.sink.finish().map_err(failed)?;
@@ -138,9 +143,31 @@ impl AudioWriter {
         let file = self.temporary.as_file();
         file.sync_all().map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        self.temporary.persist(&path).map_err(|e| FileError::io(&path, "rename to", e.error))?;
+        Ok(Complete { temporary: self.temporary, path, bytes, totals })
+    }
+}
+
+/// A whole output file under its temporary name. Dropped, it leaves nothing.
+pub struct Complete {
+    temporary: NamedTempFile,
+    path: PathBuf,
+    bytes: u64,
+    totals: Totals,
+}
+
+impl Complete {
+    /// Where it is for now, to be read.
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Gives the file its name.
+    pub fn keep(self) -> Result<WriteReport, FileError> {
+        let Complete { temporary, path, bytes, totals } = self;
+        temporary.persist(&path).map_err(|e| FileError::io(&path, "rename to", e.error))?;
         // The name itself is on the disk once its directory is.
-        File::open(directory(&path)).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        let synced = File::open(directory(&path)).and_then(|dir| dir.sync_all());
+        synced.map_err(|e| FileError::io(&path, "write", e))?;
         let Totals { frames, clipped, not_numbers } = totals;
         Ok(WriteReport { path, frames, bytes, clipped, not_numbers })
     }

@@ -197,11 +197,16 @@ fn the_default_rack_gives_the_input_back_bit_for_bit() {
         assert_eq!(json["frames"], frames);
         let wanted = [
             "clipped_samples",
+            "conversion",
             "damaged",
+            "differs_from_live",
+            "exact",
             "file",
             "frames",
+            "input_rate",
             "latency_frames",
             "output",
+            "quality",
             "refused_samples",
             "sample_rate",
         ];

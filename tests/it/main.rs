@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod clients;
+mod convert;
 mod daemon;
 mod docs;
 mod faults;
@@ -29,6 +30,7 @@ mod recalls;
 mod remote;
 mod rtsan;
 mod settings;
+mod sound;
 mod systemd;
 mod timing;
 

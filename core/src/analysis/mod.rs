@@ -11,6 +11,7 @@
 //! | [`loudness`], [`history`] | momentary, short-term, integrated, loudness range; those of the last seconds |
 //! | [`records`] | the maximum since any moment, so that every reader has its own |
 //! | [`true_peak`] | true and sample peaks; [`interpolation`] finds what lies between samples, [`annex2`] as the Recommendation prints it, [`top_peaks`] keeps the highest |
+//! | [`exact_peak`] | the true peak of finished audio, as exactly as it can be told |
 //! | [`bars`], [`clips`] | bars that fall and marks that hold; runs at full scale |
 //! | [`levels`], [`rms`] | RMS, DC, correlation, balance; RMS over any window, AES17, K-System |
 //! | [`vu`], [`ppm`] | the classic needles, behind a [`rectifier`] |
@@ -34,6 +35,7 @@ pub mod clock;
 pub mod density;
 pub mod dr;
 pub mod dynamics;
+pub mod exact_peak;
 pub mod histogram;
 pub mod history;
 pub mod instruments;

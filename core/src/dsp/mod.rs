@@ -32,6 +32,7 @@ pub mod quantum_ring;
 pub mod ramp;
 pub mod random;
 pub mod remez;
+pub mod resample;
 pub mod shaping;
 pub mod simd;
 pub mod sliding_min;

@@ -115,7 +115,7 @@ fn cases() -> Vec<Case> {
     all
 }
 
-/// Runs a case on a sine; returns with the step, steady before, steady after, steady between; first channel.
+/// Runs a case on a sine; returns (with the step, steady before, steady after), first channel.
 fn run(case: &Case, hz: f64) -> [Vec<f64>; 3] {
     // A swap may settle for up to 2 s before it fades.
     let after = if case.live.is_some() { 24_000 } else { 120_000 };
