@@ -94,8 +94,10 @@ pub fn true_peak(m: &Measured) -> String {
     let peaks: Vec<Option<f64>> = m.series.iter().map(|p| Some(p.true_peak)).collect();
     let bottom = p.y().from();
     p.area("a", columns(&peaks).into_iter().map(|c| c.map(|(x, _, high)| (x, bottom, high))));
-    p.key("d", "dash", "0 dBTP");
-    p.level("d", 0.0);
+    if top >= 0.0 {
+        p.key("d", "dash", "0 dBTP");
+        p.level("d", 0.0);
+    }
     p.html("")
 }
 
@@ -109,7 +111,11 @@ pub fn spectrum(m: &Measured) -> String {
     let high = levels().filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max);
     let [p10, p50, p90] = &s.percentiles;
     let (Some(first), Some(last), true) = (s.hz.first(), s.hz.last(), high.is_finite()) else {
-        return nothing(title, "", "The file is too short or too quiet: no window of 0.3 s is above -70 LUFS.");
+        return nothing(
+            title,
+            "",
+            "The file is too short or too quiet: no window of 0.3 s is above -70 LUFS.",
+        );
     };
     let top = (high / 6.0).ceil() * 6.0;
     let low = levels().filter(|v| v.is_finite()).fold(high, f64::min);
