@@ -286,7 +286,7 @@ impl Job<'_> {
         loop {
             let before = self.progress.done.load(Relaxed);
             let done = self.render(&plan)?;
-            let true_peak = self.measure(&done)?;
+            let (true_peak, doubt) = self.measure(&done)?;
             let over = true_peak - target.ceiling;
             if over <= 0.0 || renders > AGAIN || set == target.lowest {
                 let Target { slot, ceiling, .. } = target;
@@ -299,7 +299,7 @@ impl Job<'_> {
                 };
                 return Ok((done, exact));
             }
-            set = (set - over - MARGIN).max(target.lowest);
+            set = (set - over - doubt - MARGIN).max(target.lowest);
             if let Some(slot) = plan.slot_mut(&target.slot) {
                 slot.values.set(target.param, set);
             }
@@ -310,8 +310,8 @@ impl Job<'_> {
         }
     }
 
-    /// The true peak of what was written, in dBTP.
-    fn measure(&self, done: &Done) -> Result<f64, RenderError> {
+    /// The true peak of what was written in dBTP, and its doubt in dB.
+    fn measure(&self, done: &Done) -> Result<(f64, f64), RenderError> {
         let (from, to) = (u64::from(done.delivery.from), u64::from(done.delivery.to));
         let mut stopped = false;
         let peak = exact::true_peak(done.complete.temporary(), |frames| {

@@ -45,7 +45,7 @@ but the arithmetic.
 - *THD+N*: the same of 997 Hz at −6 dBFS, below the tone.
 - *aliases*: the highest line that is neither 5 kHz at 0 dBFS nor a harmonic of it, below the tone.
 - *response*: the largest departure from the level at 1 kHz, 20 Hz to 20 kHz, with up to 32 tones that stay below −32 dBFS together.
-- *overshoot*: the true peak (interpolated ×32, the higher reading of 256 and 4096 taps) over the ceiling, of noise to 20 kHz and of a quarter of the rate at 45°,
+- *overshoot*: the true peak (interpolated ×32, the highest reading of 256 taps, 4096 and more) over the ceiling, of noise to 20 kHz and of a quarter of the rate at 45°,
   each at +6 dBFS before the unit's own gain.
 ";
 
