@@ -188,16 +188,15 @@ impl Look<'_> {
     fn decide(&mut self, best: usize) {
         let short = summit(|p| self.short.at(self.x, REACH - 1, p), best);
         let long = summit(|p| self.long.at(self.x, REACH - 1, p), best);
-        let mut high = larger(short, long);
+        let (mut high, mut doubt) = (larger(short, long), 0.0);
         let apart = (short - long).abs();
         if apart > AGREE * high && high + DOUBT * apart > self.top.0 {
             let last = summit(|p| unbounded(self.x, REACH - 1, p), best);
-            if last > self.top.0 || high > self.top.0 {
-                self.top.1 = (last - long).abs();
-            }
-            high = larger(high, last);
+            (high, doubt) = (larger(high, last), (last - long).abs());
         }
-        self.top.0 = larger(self.top.0, high);
+        if high > self.top.0 {
+            *self.top = (high, doubt);
+        }
     }
 }
 
