@@ -247,11 +247,8 @@ impl Job<'_> {
             build(plan, from).map_err(|source| RenderError::Build { rate: from, source })?;
         }
         let mut stages = Stages::new(&delivery, self.channels, self.input)?;
-        let spec = WriteSpec {
-            sample_rate: delivery.to,
-            channels: self.channels,
-            channel_mask: plan.layout.mask(),
-        };
+        let spec =
+            WriteSpec { sample_rate: delivery.to, channels: self.channels, channel_mask: plan.layout.mask() };
         let mut writer = files::create(self.output, spec, self.options.bits, self.options.write)?;
         let mut planes = vec![vec![0.0; CHUNK]; self.channels];
         let mut tail = (self.options.tail * f64::from(from)).round() as usize;
@@ -290,13 +287,8 @@ impl Job<'_> {
             let over = true_peak - target.ceiling;
             if over <= 0.0 || renders > AGAIN || set == target.lowest {
                 let Target { slot, ceiling, .. } = target;
-                let exact = Exact {
-                    slot,
-                    ceiling_dbtp: ceiling,
-                    set_dbtp: set,
-                    true_peak_dbtp: true_peak,
-                    renders,
-                };
+                let exact =
+                    Exact { slot, ceiling_dbtp: ceiling, set_dbtp: set, true_peak_dbtp: true_peak, renders };
                 return Ok((done, exact));
             }
             set = (set - over - doubt - MARGIN).max(target.lowest);

@@ -312,7 +312,7 @@ mod tests {
             bins.iter_mut().skip((share * SIZE as f64) as usize + 1).for_each(|b| *b = (0.0, 0.0));
             let faded = |(n, v): (usize, f64)| v * kaiser((n as f64 - 1500.0) / 1500.0, 8.0);
             let audio: Vec<f64> = fft.signal(&bins).into_iter().take(3000).enumerate().map(faded).collect();
-                let wanted = transformed(&mut fft.spectrum(&audio));
+            let wanted = transformed(&mut fft.spectrum(&audio));
             let reads = [7, 3000].map(|piece| 20.0 * (read(&audio, piece) / wanted).log10());
             println!("noise up to {share} of the rate: {:.5} dB over the highest of all points", reads[0]);
             assert!(range.contains(&reads[0]) && reads[0] == reads[1], "{reads:?} dB");

@@ -23,7 +23,9 @@ pub(super) const MARGIN: f64 = 0.001;
 /// Why a rack has no ceiling that could be held.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoCeiling {
-    #[error("--exact holds the ceiling of a limiter, and the rack has none; add a slot with unit = \"limiter\"")]
+    #[error(
+        "--exact holds the ceiling of a limiter, and the rack has none; add a slot with unit = \"limiter\""
+    )]
     NoLimiter,
     #[error(
         "--exact holds the ceiling of the last limiter, which stands in a branch of \"{0}\"; put one after it"
@@ -31,7 +33,9 @@ pub enum NoCeiling {
     InBranch(String),
     #[error("--exact holds the ceiling of the last limiter, but \"{0}\" is bypassed")]
     Bypassed(String),
-    #[error("--exact holds the ceiling of the last limiter, but \"{slot}\" is mixed with the dry signal: mix {mix} %, 100 % is needed")]
+    #[error(
+        "--exact holds the ceiling of the last limiter, but \"{slot}\" is mixed with the dry signal: mix {mix} %, 100 % is needed"
+    )]
     Mixed { slot: String, mix: f64 },
 }
 

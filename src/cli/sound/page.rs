@@ -125,7 +125,9 @@ pub fn worse(old: &str, new: &str) -> Vec<String> {
             let (unit, case, rate, title) = &key;
             let slack = COLUMNS.iter().find(|c| c.title == title)?.slack;
             (now > before + slack).then(|| {
-                format!("{unit}: {case} at {rate} Hz: {title} was {before} and is {now}; raise `sound` or mend it")
+                format!(
+                    "{unit}: {case} at {rate} Hz: {title} was {before} and is {now}; raise `sound` or mend it"
+                )
             })
         })
         .collect();
@@ -163,7 +165,10 @@ mod tests {
     #[test]
     fn a_page_says_what_was_measured() {
         let page = written(1, |_| {});
-        assert!(page.contains("\n## limiter, sound 1\n") && page.contains("\n### limiter: gain 6 dB\n"), "{page}");
+        assert!(
+            page.contains("\n## limiter, sound 1\n") && page.contains("\n### limiter: gain 6 dB\n"),
+            "{page}"
+        );
         let row = "| 44100 | 64 | none | < −190 | −120.0 | −100.0 | 0.0001 | −0.004 |";
         assert!(page.contains(row), "{page}");
     }
