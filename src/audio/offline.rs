@@ -247,11 +247,8 @@ impl Job<'_> {
             build(plan, from).map_err(|source| RenderError::Build { rate: from, source })?;
         }
         let mut stages = Stages::new(&delivery, self.channels, self.input)?;
-        let spec = WriteSpec {
-            sample_rate: delivery.to,
-            channels: self.channels,
-            channel_mask: plan.layout.mask(),
-        };
+        let spec =
+            WriteSpec { sample_rate: delivery.to, channels: self.channels, channel_mask: plan.layout.mask() };
         let mut writer = files::create(self.output, spec, self.options.bits, self.options.write)?;
         let mut planes = vec![vec![0.0; CHUNK]; self.channels];
         let mut tail = (self.options.tail * f64::from(from)).round() as usize;
@@ -286,20 +283,15 @@ impl Job<'_> {
         loop {
             let before = self.progress.done.load(Relaxed);
             let done = self.render(&plan)?;
-            let true_peak = self.measure(&done)?;
+            let (true_peak, doubt) = self.measure(&done)?;
             let over = true_peak - target.ceiling;
             if over <= 0.0 || renders > AGAIN || set == target.lowest {
                 let Target { slot, ceiling, .. } = target;
-                let exact = Exact {
-                    slot,
-                    ceiling_dbtp: ceiling,
-                    set_dbtp: set,
-                    true_peak_dbtp: true_peak,
-                    renders,
-                };
+                let exact =
+                    Exact { slot, ceiling_dbtp: ceiling, set_dbtp: set, true_peak_dbtp: true_peak, renders };
                 return Ok((done, exact));
             }
-            set = (set - over - MARGIN).max(target.lowest);
+            set = (set - over - doubt - MARGIN).max(target.lowest);
             if let Some(slot) = plan.slot_mut(&target.slot) {
                 slot.values.set(target.param, set);
             }
@@ -310,8 +302,8 @@ impl Job<'_> {
         }
     }
 
-    /// The true peak of what was written, in dBTP.
-    fn measure(&self, done: &Done) -> Result<f64, RenderError> {
+    /// The true peak of what was written in dBTP, and its doubt in dB.
+    fn measure(&self, done: &Done) -> Result<(f64, f64), RenderError> {
         let (from, to) = (u64::from(done.delivery.from), u64::from(done.delivery.to));
         let mut stopped = false;
         let peak = exact::true_peak(done.complete.temporary(), |frames| {

@@ -14,7 +14,11 @@
 //! | 192 → 44.1 kHz | 147 | 1200 |
 //!
 //! Sums run in 16 lanes that meet in one fixed order, so every register width gives the same bits.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "off the audio thread: converts files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "off the audio thread: converts files"
+)]
 
 use std::f64::consts::PI;
 
@@ -136,7 +140,8 @@ impl Resampler {
     pub fn finish(&mut self, ratio: &Ratio, output: &mut Vec<f64>) {
         let end = ratio.frames(self.taken);
         if end > self.given {
-            let reach = (u128::from(end - 1) * ratio.down as u128 / ratio.up as u128) as u64 + ratio.taps as u64;
+            let reach =
+                (u128::from(end - 1) * ratio.down as u128 / ratio.up as u128) as u64 + ratio.taps as u64;
             let have = self.dropped + self.past.len() as u64;
             self.past.resize(self.past.len() + reach.saturating_sub(have) as usize, 0.0);
             self.give(ratio, end, output);

@@ -23,7 +23,9 @@ pub(super) const MARGIN: f64 = 0.001;
 /// Why a rack has no ceiling that could be held.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoCeiling {
-    #[error("--exact holds the ceiling of a limiter, and the rack has none; add a slot with unit = \"limiter\"")]
+    #[error(
+        "--exact holds the ceiling of a limiter, and the rack has none; add a slot with unit = \"limiter\""
+    )]
     NoLimiter,
     #[error(
         "--exact holds the ceiling of the last limiter, which stands in a branch of \"{0}\"; put one after it"
@@ -31,7 +33,9 @@ pub enum NoCeiling {
     InBranch(String),
     #[error("--exact holds the ceiling of the last limiter, but \"{0}\" is bypassed")]
     Bypassed(String),
-    #[error("--exact holds the ceiling of the last limiter, but \"{slot}\" is mixed with the dry signal: mix {mix} %, 100 % is needed")]
+    #[error(
+        "--exact holds the ceiling of the last limiter, but \"{slot}\" is mixed with the dry signal: mix {mix} %, 100 % is needed"
+    )]
     Mixed { slot: String, mix: f64 },
 }
 
@@ -90,9 +94,9 @@ pub fn target(plan: &RackPlan) -> Result<Target, NoCeiling> {
     Ok(Target { slot: slot.id.clone(), param, ceiling, lowest })
 }
 
-/// The true peak of a file in dBTP, −∞ for silence. Tells `read` how many frames it has
+/// The true peak of a file in dBTP, −∞ for silence, and by how many dB ways to read it differ. Tells `read` how many frames it has
 /// read, and goes no further if that says no.
-pub(super) fn true_peak(file: &Path, mut read: impl FnMut(usize) -> bool) -> Result<f64, FileError> {
+pub(super) fn true_peak(file: &Path, mut read: impl FnMut(usize) -> bool) -> Result<(f64, f64), FileError> {
     let mut reader = files::open(file)?;
     let mut planes = vec![Vec::new(); reader.spec().channels];
     let mut peak = ExactPeak::new(planes.len());
@@ -100,7 +104,9 @@ pub(super) fn true_peak(file: &Path, mut read: impl FnMut(usize) -> bool) -> Res
         let got = reader.read(&mut planes, super::CHUNK)?;
         peak.push(&planes.iter().map(|p| &p[..got]).collect::<Vec<_>>());
         if got == 0 || !read(got) {
-            return Ok(decibels(peak.finish()));
+            let (peak, doubt) = peak.finish_with_doubt();
+            let above = if peak > 0.0 { decibels(peak + doubt) - decibels(peak) } else { 0.0 };
+            return Ok((decibels(peak), above));
         }
     }
 }

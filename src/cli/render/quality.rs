@@ -87,11 +87,14 @@ fn set(slot: &mut SlotPlan, p: ParamIndex, quality: Quality, applied: &mut Appli
 pub fn tell(applied: &Applied, quality: Quality) -> Vec<String> {
     let Applied { changed, same, lacking } = applied;
     if changed.is_empty() && same.is_empty() && lacking.is_empty() {
-        return vec![format!("no unit of this rack has a choice of quality; --quality {quality} changes nothing")];
+        return vec![format!(
+            "no unit of this rack has a choice of quality; --quality {quality} changes nothing"
+        )];
     }
     let mut lines = Vec::new();
     if !changed.is_empty() {
-        let list: Vec<String> = changed.iter().map(|(id, a, b)| format!("{id} {b} (the rack says {a})")).collect();
+        let list: Vec<String> =
+            changed.iter().map(|(id, a, b)| format!("{id} {b} (the rack says {a})")).collect();
         lines.push(format!(
             "--quality {quality}: {}; the render therefore differs from what the rack plays live",
             list.join(", ")

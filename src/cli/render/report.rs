@@ -45,8 +45,11 @@ fn exact(e: &Exact) -> String {
         1 => "1 render".to_string(),
         n => format!("{n} renders, \"{slot}\" at {set_dbtp:.4} dBTP"),
     };
-    let peak =
-        if true_peak_dbtp.is_finite() { format!("true peak {true_peak_dbtp:.3} dBTP") } else { "silence".into() };
+    let peak = if true_peak_dbtp.is_finite() {
+        format!("true peak {true_peak_dbtp:.3} dBTP")
+    } else {
+        "silence".into()
+    };
     format!("{peak}, {held} ({renders})")
 }
 

@@ -45,7 +45,7 @@ but the arithmetic.
 - *THD+N*: the same of 997 Hz at −6 dBFS, below the tone.
 - *aliases*: the highest line that is neither 5 kHz at 0 dBFS nor a harmonic of it, below the tone.
 - *response*: the largest departure from the level at 1 kHz, 20 Hz to 20 kHz, with up to 32 tones that stay below −32 dBFS together.
-- *overshoot*: the true peak (interpolated ×32, the higher reading of 256 and 4096 taps) over the ceiling, of noise to 20 kHz and of a quarter of the rate at 45°,
+- *overshoot*: the true peak (interpolated ×32, the highest reading of 256 taps, 4096 and more) over the ceiling, of noise to 20 kHz and of a quarter of the rate at 45°,
   each at +6 dBFS before the unit's own gain.
 ";
 
@@ -125,7 +125,9 @@ pub fn worse(old: &str, new: &str) -> Vec<String> {
             let (unit, case, rate, title) = &key;
             let slack = COLUMNS.iter().find(|c| c.title == title)?.slack;
             (now > before + slack).then(|| {
-                format!("{unit}: {case} at {rate} Hz: {title} was {before} and is {now}; raise `sound` or mend it")
+                format!(
+                    "{unit}: {case} at {rate} Hz: {title} was {before} and is {now}; raise `sound` or mend it"
+                )
             })
         })
         .collect();
@@ -163,7 +165,10 @@ mod tests {
     #[test]
     fn a_page_says_what_was_measured() {
         let page = written(1, |_| {});
-        assert!(page.contains("\n## limiter, sound 1\n") && page.contains("\n### limiter: gain 6 dB\n"), "{page}");
+        assert!(
+            page.contains("\n## limiter, sound 1\n") && page.contains("\n### limiter: gain 6 dB\n"),
+            "{page}"
+        );
         let row = "| 44100 | 64 | none | < −190 | −120.0 | −100.0 | 0.0001 | −0.004 |";
         assert!(page.contains(row), "{page}");
     }
