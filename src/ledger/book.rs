@@ -15,6 +15,9 @@ use lathe_core::units::{Layout, Role};
 
 use crate::store::{Album, LedgerFile, Track, TrackState};
 
+/// What a running track does that was just read back.
+const WAITS: &str = "it waits for sound";
+
 /// An integrator, and where the sound it had last ended.
 struct Ear {
     of: Integrator,
@@ -85,7 +88,8 @@ impl Book {
         if let (Some(saved), Some(track)) = (open, book.album.tracks.last_mut()) {
             book.open = Some(Ear::resume(track.sample_rate, &layout(&track.layout)?, &saved)?);
             if track.state == TrackState::Running {
-                track.interruptions += 1;
+                track.interruptions = track.interruptions.saturating_add(1);
+                track.why = WAITS.into();
             }
         }
         Ok(book)
@@ -199,7 +203,7 @@ impl Book {
         self.ears().for_each(Ear::pause);
         if let Some(track) = self.track_mut() {
             track.state = TrackState::Paused;
-            track.pauses += 1;
+            track.pauses = track.pauses.saturating_add(1);
             track.why.clear();
         }
     }
@@ -233,7 +237,7 @@ impl Book {
     pub fn lose(&mut self, why: &str) {
         self.ears().for_each(Ear::lose);
         if let Some(track) = self.track_mut() {
-            track.interruptions += 1;
+            track.interruptions = track.interruptions.saturating_add(1);
             track.why = why.to_string();
         }
     }
@@ -252,7 +256,7 @@ impl Book {
 
     pub fn note_xruns(&mut self, count: u64) {
         if let Some(track) = self.track_mut() {
-            track.xruns += count;
+            track.xruns = track.xruns.saturating_add(count);
         }
     }
 

@@ -107,6 +107,10 @@ impl Ledger {
     /// # Errors
     /// The system gives no thread.
     pub fn start(host: Handle, store: LedgerStore) -> std::io::Result<Ledger> {
+        Ledger::saving_every(worker::SAVE, host, store)
+    }
+
+    fn saving_every(save: Duration, host: Handle, store: LedgerStore) -> std::io::Result<Ledger> {
         let book = restored(&store);
         let former = match store.albums() {
             Ok((albums, refused)) => {
@@ -123,7 +127,7 @@ impl Ledger {
         let desk = Arc::new(Desk::new(former));
         let (asks, asked) = sync_channel(MAX_ASKS);
         let keeper = keeper::start(&desk, store.clone())?;
-        let worker = Worker::new(host, desk.clone(), book);
+        let worker = Worker::new(host, desk.clone(), book, save);
         let thread = std::thread::Builder::new().name("ledger".into());
         let worker = thread.spawn(move || worker.run(&asked)).inspect_err(|_| desk.end())?;
         let threads = Mutex::new(Some([worker, keeper]));

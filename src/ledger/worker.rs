@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_millis(200);
 /// Between two looks at the engine.
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two saves while a track runs: what a kill may cost.
-const SAVE: Duration = Duration::from_secs(10);
+pub const SAVE: Duration = Duration::from_secs(10);
 /// How long a start waits for the first frame, an end for the last, and a tap for its place.
 const FIRST: Duration = Duration::from_millis(1500);
 const LAST: Duration = Duration::from_millis(500);
@@ -84,14 +84,15 @@ pub struct Worker {
     engine: Option<Arc<Status>>,
     looked: Instant,
     saved: Instant,
+    save_every: Duration,
     /// The number of what was last given to the disk.
     given: u64,
 }
 
 impl Worker {
-    pub fn new(host: Handle, desk: Arc<Desk>, book: Book) -> Worker {
+    pub fn new(host: Handle, desk: Arc<Desk>, book: Book, save_every: Duration) -> Worker {
         let now = Instant::now();
-        Worker { host, desk, book, line: None, engine: None, looked: now, saved: now, given: 0 }
+        Worker { host, desk, book, line: None, engine: None, looked: now, saved: now, save_every, given: 0 }
     }
 
     /// Ledger thread. Until nobody can ask any more.
@@ -112,7 +113,7 @@ impl Worker {
                 self.looked = Instant::now();
                 self.look();
             }
-            if self.book.is_running() && self.saved.elapsed() >= SAVE {
+            if self.book.is_running() && self.saved.elapsed() >= self.save_every {
                 self.save(None);
             }
         }

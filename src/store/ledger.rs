@@ -21,6 +21,11 @@ use super::snapshot::check_counts;
 
 /// Most tracks of an album.
 pub const MAX_TRACKS: usize = 500;
+/// Rates and channels that there may be; wider than what a rack can have.
+const RATES: std::ops::RangeInclusive<u32> = 1000..=1_536_000;
+const MAX_CHANNELS: usize = 64;
+/// Blocks of one level: more than in a thousand years, and their sum can still be counted.
+const MAX_BLOCKS: u64 = 1 << 40;
 /// Most former albums that are listed.
 const MAX_ALBUMS: usize = 1000;
 
@@ -130,9 +135,10 @@ impl Album {
         let ended = |e: Option<u64>| e.unwrap_or(0);
         check_counts(&[self.begun_unix_ms, ended(self.ended_unix_ms)])?;
         for t in &self.tracks {
-            check_counts(&[t.begun_unix_ms, ended(t.ended_unix_ms), t.start_frame, t.position])?;
+            check_counts(&[t.begun_unix_ms, ended(t.ended_unix_ms), t.start_frame, t.position, t.xruns])?;
+            check_sound(t.sample_rate, &t.layout)?;
         }
-        Ok(())
+        if self.tracks.is_empty() { Ok(()) } else { check_sound(self.sample_rate, &self.layout) }
     }
 }
 
@@ -155,8 +161,34 @@ impl LedgerFile {
         if open != self.open.is_some() || self.whole.is_some() == self.album.tracks.is_empty() {
             return Err(Refused::Content("its tracks and what was integrated do not fit".into()));
         }
+        self.whole.iter().chain(&self.open).try_for_each(check_saved)?;
         check_counts(&[self.saved_unix_ms])
     }
+}
+
+/// Rates and layouts that there may be.
+fn check_sound(rate: u32, layout: &str) -> Result<(), Refused> {
+    if !RATES.contains(&rate) {
+        return Err(Refused::Content(format!("a rate of {rate} Hz; {} to {}", RATES.start(), RATES.end())));
+    }
+    match layout.split('+').count() {
+        1..=MAX_CHANNELS => Ok(()),
+        n => Err(Refused::Content(format!("a layout of {n} channels; at most {MAX_CHANNELS}"))),
+    }
+}
+
+/// Counts that can be counted on.
+fn check_saved(saved: &Saved) -> Result<(), Refused> {
+    check_counts(&[saved.position, saved.frames, saved.missed, saved.non_finite, saved.dr_blocks])?;
+    let l = &saved.loudness;
+    let blocks = saved.channels.iter().map(|c| &c.dr.blocks).chain([&l.blocks, &l.range]);
+    if let Some(bin) = blocks.flatten().find(|b| b.count > MAX_BLOCKS) {
+        return Err(Refused::Content(format!("{} blocks of one level", bin.count)));
+    }
+    for c in &saved.channels {
+        check_counts(&[c.clips.samples, c.clips.runs, c.clips.flat_tops, c.clips.longest])?;
+    }
+    saved.true_peaks.iter().try_for_each(|t| check_counts(&[t.frame]))
 }
 
 /// An album that is over, as lists show it.

@@ -14,6 +14,7 @@ mod jack;
 mod jackd;
 mod lathed;
 mod layering;
+mod ledger;
 mod layouts;
 mod measure;
 mod metrics;
