@@ -11,6 +11,7 @@ use lathe_core::units::Layout;
 
 use self::rig::{Rig, hear, measured, open, stereo};
 use super::*;
+use crate::control::Host as _;
 
 #[test]
 fn a_closed_track_is_what_a_measurement_of_the_same_samples_says() {
