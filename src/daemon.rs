@@ -13,13 +13,14 @@ use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::adapters::{OscMeters, OscSnapshots};
+use crate::adapters::{OscLedger, OscMeters, OscSnapshots};
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::keeper::Keeper;
 use crate::control::snapshots::{Library, Snapshots};
 use crate::control::{Control, Handle, Host as _, Reloaded};
 use crate::exit::{Exit, Failure};
+use crate::ledger::Ledger;
 use crate::log::{self, Log, LogFormat};
 use crate::notify::{self, Manager};
 use crate::print::{Limits, Prints};
@@ -134,11 +135,14 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let telemetry = Telemetry::start(host.clone(), *settings.levels.reference_dbfs.get_ref()).map_err(io)?;
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
-    let osc = socket.map(|s| start_osc(s, &settings, &host, &telemetry, &library)).transpose().map_err(io)?;
+    let pages = state.ledger().map_err(|e| Failure::new(e.exit(), e))?;
+    let ledger = Ledger::start(host.clone(), pages).map_err(io)?;
+    let heard = Heard { host: &host, telemetry: &telemetry, library: &library, ledger: &ledger };
+    let osc = socket.map(|s| start_osc(s, &settings, &heard)).transpose().map_err(io)?;
     let prints = start_prints(&flags, &settings, &host, &state);
     let counters = osc.as_ref().map(osc::Server::counters);
-    let grpc = start_grpc(listeners, &host, &telemetry, library, prints.clone(), counters).map_err(io)?;
-    let services = Services { keeper, osc, grpc, telemetry, prints };
+    let grpc = start_grpc(listeners, &heard, prints.clone(), counters).map_err(io)?;
+    let services = Services { keeper, osc, grpc, telemetry, prints, ledger };
     let running = Running { supervisor, services, log, rack: flags.rack };
     let mut manager = Manager::new();
     let step = running.live(&mut signals, &mut manager, |state| {
@@ -226,6 +230,15 @@ struct Services {
     grpc: Option<Grpc>,
     telemetry: Telemetry,
     prints: Prints,
+    ledger: Ledger,
+}
+
+/// What the transports reach.
+struct Heard<'a> {
+    host: &'a Handle,
+    telemetry: &'a Telemetry,
+    library: &'a Arc<dyn Snapshots>,
+    ledger: &'a Ledger,
 }
 
 /// The gRPC server and the thread that its network runs on.
@@ -236,13 +249,14 @@ struct Grpc {
 
 impl Services {
     /// Who must run, and whether it does. A daemon without one of them is not left to run half.
-    fn parts(&self, supervisor: bool) -> [(&'static str, bool); 5] {
+    fn parts(&self, supervisor: bool) -> [(&'static str, bool); 6] {
         [
             ("the supervisor of the audio", supervisor),
             ("the OSC server", self.osc.as_ref().is_none_or(osc::Server::is_running)),
             ("the gRPC server", self.grpc.as_ref().is_none_or(|g| !g.thread.is_finished())),
             ("the keeper of the last state", self.keeper.is_running()),
             ("the telemetry", self.telemetry.is_running()),
+            ("the ledger", self.ledger.is_running()),
         ]
     }
 
@@ -258,6 +272,7 @@ impl Services {
                 tracing::error!("the gRPC server had failed");
             }
         }
+        self.ledger.end();
         self.prints.end();
         supervisor.stop();
         self.keeper.stop();
@@ -330,15 +345,14 @@ fn start_prints(flags: &Flags, settings: &Settings, host: &Handle, state: &State
 
 fn start_grpc(
     listeners: grpc::Listeners,
-    host: &Handle,
-    telemetry: &Telemetry,
-    library: Arc<dyn Snapshots>,
+    heard: &Heard,
     prints: Prints,
     osc: Option<Arc<osc::stats::Stats>>,
 ) -> std::io::Result<Option<Grpc>> {
     if listeners.tcp.is_empty() && listeners.sockets.is_empty() {
         return Ok(None);
     }
+    let Heard { host, telemetry, library, ledger } = *heard;
     let counts = Arc::new(grpc::counts::Counts::default());
     let http = metrics::router(metrics::Sources {
         host: host.clone(),
@@ -350,9 +364,10 @@ fn start_grpc(
     });
     let services = grpc::Services {
         host: host.clone(),
-        snapshots: Some(library),
+        snapshots: Some(library.clone()),
         meters: Some(Arc::new(telemetry.clone())),
         prints: Some(prints),
+        ledger: Some(ledger.clone()),
         http,
         counts,
     };
@@ -371,10 +386,9 @@ fn start_grpc(
 fn start_osc(
     sockets: osc::Sockets,
     settings: &Settings,
-    host: &Handle,
-    telemetry: &Telemetry,
-    library: &Arc<dyn Snapshots>,
+    heard: &Heard,
 ) -> std::io::Result<osc::Server> {
+    let Heard { host, telemetry, library, ledger } = *heard;
     let target = |t: &settings::OscTarget| osc::Target { addr: t.addr, hz: *t.hz.get_ref() };
     let wanted = osc::OscSettings {
         name: settings.machine.name.clone(),
@@ -384,7 +398,9 @@ fn start_osc(
     };
     let meters = Arc::new(OscMeters::new(host.clone(), telemetry.clone()));
     let snapshots = Arc::new(OscSnapshots(library.clone()));
-    osc::Server::start(sockets, host.clone(), Some(meters), Some(snapshots), wanted)
+    let ledger = Arc::new(OscLedger(ledger.clone()));
+    let ports = osc::Ports { meters: Some(meters), snapshots: Some(snapshots), ledger: Some(ledger) };
+    osc::Server::start_with(sockets, host.clone(), ports, wanted)
 }
 
 fn load_settings(flags: &Flags) -> Result<Settings, Failure> {

@@ -9,6 +9,7 @@
 //! | [`grpc`] | the services of `proto/lathe/v1`: one port and a Unix socket |
 //! | [`settings`] | the machine's settings, `config/lathed.toml` |
 //! | [`daemon`] | start order, stop order, signals, reload |
+//! | [`ledger`] | integrated measures per track and album, kept over restarts |
 //! | [`log`] | log lines: escaped, and not too many |
 //! | [`watchdog`], [`notify`] | signs of life, and what the service manager is told |
 //! | [`metrics`] | `/metrics` for Prometheus |
@@ -32,6 +33,7 @@ pub mod daemon;
 pub mod exit;
 pub mod files;
 pub mod grpc;
+pub mod ledger;
 pub mod log;
 pub mod metrics;
 pub mod notify;

@@ -10,6 +10,7 @@ mod curve_svg;
 mod export;
 mod init;
 pub mod layout;
+mod ledger;
 pub mod list;
 mod manual;
 mod measure;
@@ -75,6 +76,7 @@ enum Verb {
     History(steps::HistoryArgs),
     Snapshot(snapshot::Args),
     Print(print::Args),
+    Ledger(ledger::Args),
     Export(export::Args),
     Watch(watch::Args),
     Completions(manual::CompletionsArgs),
@@ -125,6 +127,7 @@ fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::History(a) => steps::history(&a),
         Verb::Snapshot(a) => snapshot::run(&a),
         Verb::Print(a) => print::run(&a),
+        Verb::Ledger(a) => ledger::run(&a),
         Verb::Export(a) => export::run(&a),
         Verb::Watch(a) => watch::run(&a),
         Verb::Completions(a) => manual::completions(&a),

@@ -14,6 +14,7 @@ use tonic::{Response, Status, Streaming};
 
 use crate::exit::{Exit, Failure};
 pub use crate::grpc::v1;
+use v1::ledger_service_client::LedgerServiceClient;
 use v1::meter_service_client::MeterServiceClient;
 use v1::print_service_client::PrintServiceClient;
 use v1::rack_service_client::RackServiceClient;
@@ -75,6 +76,9 @@ impl Client {
     }
     pub fn prints(&self) -> PrintServiceClient<Channel> {
         PrintServiceClient::new(self.channel.clone())
+    }
+    pub fn ledger(&self) -> LedgerServiceClient<Channel> {
+        LedgerServiceClient::new(self.channel.clone())
     }
     pub fn system(&self) -> SystemServiceClient<Channel> {
         SystemServiceClient::new(self.channel.clone())

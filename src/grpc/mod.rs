@@ -11,7 +11,7 @@
 //! | `refuse` | refusals with details |
 //! | `pattern` | which addresses a pattern means |
 //! | `rack`, `watch`, `recent` | `RackService`, its stream of changes, requests made once |
-//! | `snapshots`, `meters`, `prints`, `system` | the other services |
+//! | `snapshots`, `meters`, `prints`, `ledger`, `system` | the other services |
 //! | `events` | what happens to the audio, for `WatchEvents` and health |
 //! | `listen` | sockets, bound before anything says "ready" |
 //! | [`counts`] | connections and calls, counted |
@@ -22,6 +22,7 @@ pub mod convert;
 pub mod counts;
 mod events;
 mod feed;
+mod ledger;
 mod listen;
 mod look;
 mod look_request;
@@ -135,6 +136,7 @@ pub(crate) struct Rooms {
     pub snapshots: Option<Arc<dyn crate::control::Snapshots>>,
     pub meters: Option<Arc<dyn Meters>>,
     pub prints: Option<crate::print::Prints>,
+    pub ledger: Option<crate::ledger::Ledger>,
     pub events: events::Events,
     pub closing: Closing,
 }

@@ -12,6 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::control::edit::ItemError;
 use crate::control::{Edit, EditError, Input, SnapshotError};
+use crate::ledger::LedgerError;
 use crate::print::PrintError;
 
 /// Bytes of all details together; they grow by a third on the wire.
@@ -158,6 +159,24 @@ pub fn print(error: &PrintError) -> Status {
         PrintError::Unheard(_) => precondition("UNHEARD", "audio", error),
         PrintError::TooMany => exhausted("prints", error),
         PrintError::Disk { .. } => status(Code::Unavailable, &error.to_string(), details("DISK")),
+    }
+}
+
+/// What the ledger said.
+pub fn ledger(error: &LedgerError) -> Status {
+    match error {
+        LedgerError::Name(_) => field("name", error),
+        LedgerError::Tap(_) => field("tap", error),
+        LedgerError::NotOpen => precondition("NOT_OPEN", "track", error),
+        LedgerError::Demo => precondition("DEMO", "audio", error),
+        LedgerError::Unheard(_) => precondition("UNHEARD", "audio", error),
+        LedgerError::Layout { .. } => precondition("LAYOUT", "album", error),
+        LedgerError::Full => exhausted("tracks", error),
+        LedgerError::NoAlbum(_) => {
+            fields(Code::NotFound, "UNKNOWN_ALBUM", &error.to_string(), [("id".into(), error.to_string())])
+        }
+        LedgerError::Disk(_) => status(Code::Unavailable, &error.to_string(), details("DISK")),
+        LedgerError::Ended => status(Code::Unavailable, &error.to_string(), details("ENDED")),
     }
 }
 

@@ -16,8 +16,9 @@ use tonic::service::Routes;
 use super::connection::{self, Peer, Wire};
 use super::counts::Counts;
 use super::events::{self, Events};
-use super::{Closing, Meters, Rooms, listen, meters, prints, rack, snapshots, system, v1};
+use super::{Closing, Meters, Rooms, ledger, listen, meters, prints, rack, snapshots, system, v1};
 use crate::control::{Handle, Snapshots};
+use crate::ledger::Ledger;
 use crate::print::Prints;
 
 /// Connections at once; more are closed at once.
@@ -36,6 +37,8 @@ pub struct Services {
     pub meters: Option<Arc<dyn Meters>>,
     /// `None`: the daemon has no place for prints.
     pub prints: Option<Prints>,
+    /// `None`: the daemon keeps no ledger.
+    pub ledger: Option<Ledger>,
     /// Plain HTTP beside gRPC, on the same sockets. Without a fallback of its own.
     pub http: axum::Router,
     pub counts: Arc<Counts>,
@@ -98,8 +101,8 @@ async fn router(
     events::tell_health(&health, &services.host.audio()).await;
     let looks = events::run(services.host.clone(), events.clone(), health, closing.clone());
     let looks = tokio::spawn(looks);
-    let Services { host, snapshots, meters, prints, http, counts: _ } = services;
-    let rooms = Rooms { host, snapshots, meters, prints, events, closing };
+    let Services { host, snapshots, meters, prints, ledger, http, counts: _ } = services;
+    let rooms = Rooms { host, snapshots, meters, prints, ledger, events, closing };
     let mut routes = routes(&rooms).add_service(health_service);
     if reflect {
         routes = with_reflection(routes)?;
@@ -115,12 +118,14 @@ fn routes(rooms: &Rooms) -> Routes {
     let stored = v1::snapshot_service_server::SnapshotServiceServer::new(snapshots::Stored(rooms.clone()));
     let meters = v1::meter_service_server::MeterServiceServer::new(meters::Watched(rooms.clone()));
     let printed = v1::print_service_server::PrintServiceServer::new(prints::Printed(rooms.clone()));
+    let ledger = v1::ledger_service_server::LedgerServiceServer::new(ledger::Kept(rooms.clone()));
     let daemon = v1::system_service_server::SystemServiceServer::new(system::Daemon::new(rooms.clone()));
     Routes::default()
         .add_service(racks.max_decoding_message_size(MAX_MESSAGE))
         .add_service(stored.max_decoding_message_size(MAX_MESSAGE))
         .add_service(meters.max_decoding_message_size(MAX_MESSAGE))
         .add_service(printed.max_decoding_message_size(MAX_MESSAGE))
+        .add_service(ledger.max_decoding_message_size(MAX_MESSAGE))
         .add_service(daemon.max_decoding_message_size(MAX_MESSAGE))
 }
 

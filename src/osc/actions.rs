@@ -138,7 +138,7 @@ impl Desk {
                 meters.reset();
                 self.tell_all(&Message::new("/meter/reset", Vec::new()), Some(turn.client));
             }
-            snapshot => self.snapshot(turn, address, snapshot),
+            other => self.errand(turn, address, other),
         }
     }
 
@@ -157,23 +157,23 @@ impl Desk {
         }
     }
 
-    /// What changes snapshots, and what is asked after it, is done beside this thread.
-    fn snapshot(&mut self, turn: &mut Turn, address: &str, request: OscRequest) {
-        let (Some(snapshots), Some(errands)) = (self.snapshots.clone(), &mut self.errands) else {
-            return turn.refuse(address, Code::Failed, "no snapshots are kept here");
+    /// What changes snapshots or the ledger, and what is asked after it, is done beside this thread.
+    fn errand(&mut self, turn: &mut Turn, address: &str, request: OscRequest) {
+        let Some(errands) = &mut self.errands else {
+            return turn.refuse(address, Code::Failed, "neither snapshots nor a ledger are kept here");
         };
-        match request {
-            OscRequest::SnapshotList if !errands.waits(turn.from) => {
-                return turn.answer(address, list_message(&*snapshots));
+        match (&request, &self.snapshots) {
+            (OscRequest::SnapshotList, Some(s)) if !errands.waits(turn.from) => {
+                return turn.answer(address, list_message(&**s));
             }
-            OscRequest::SnapshotCurrent if !errands.waits(turn.from) => {
-                return turn.answer(address, current_message(&*snapshots));
+            (OscRequest::SnapshotCurrent, Some(s)) if !errands.waits(turn.from) => {
+                return turn.answer(address, current_message(&**s));
             }
             _ => {}
         }
         let (from, client, idle) = (turn.from, turn.client, errands.is_idle());
         if !errands.send(Errand { from, client, address: address.to_string(), request }) {
-            turn.refuse(address, Code::Failed, format!("{MAX_ERRANDS} snapshots wait for the disk already"));
+            turn.refuse(address, Code::Failed, format!("{MAX_ERRANDS} errands wait for the disk already"));
             return;
         }
         // Only the first is waited for, so that a slow disk costs this once.
@@ -181,6 +181,10 @@ impl Desk {
         match done.map(|d| d.came) {
             Some(Ok(Outcome::TellAll(current))) => self.tell_all(&current, None),
             Some(Ok(Outcome::Answer(answer))) => turn.answer(address, answer),
+            Some(Ok(Outcome::AnswerAndTell(answer))) => {
+                self.tell_all(&answer, Some(client));
+                turn.answer(address, answer);
+            }
             Some(Err(refused)) => turn.errors.push(refused),
             None => {}
         }

@@ -15,7 +15,7 @@ use super::feed::{Feed, Forms};
 use super::frames::FrameClock;
 use super::outbox::datagrams;
 use super::policy::{Ledger, Nonces};
-use super::ports::{Meters, Snapshots};
+use super::ports::{Meters, Ports, Snapshots};
 use super::reply;
 use super::request::{Form, control_address};
 use super::server::OscSettings;
@@ -81,13 +81,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub fn new(
-        out: Out,
-        host: Handle,
-        meters: Option<Arc<dyn Meters>>,
-        snapshots: Option<Arc<dyn Snapshots>>,
-        settings: OscSettings,
-    ) -> std::io::Result<Self> {
+    pub fn new(out: Out, host: Handle, ports: Ports, settings: OscSettings) -> std::io::Result<Self> {
+        let Ports { meters, snapshots, ledger } = ports;
         let start = Instant::now();
         let target = |(n, t): (usize, &super::server::Target)| {
             let mut feed = Feed::new(t.addr, FIRST_TARGET + n as u64, false);
@@ -96,7 +91,8 @@ impl Desk {
         };
         let targets = settings.targets.iter().enumerate().map(target).collect();
         let receiver = host.control().subscribe();
-        let errands = snapshots.clone().map(Errands::start).transpose()?;
+        let some = snapshots.is_some() || ledger.is_some();
+        let errands = some.then(|| Errands::start(snapshots.clone(), ledger)).transpose()?;
         Ok(Desk {
             host,
             meters,
@@ -137,6 +133,11 @@ impl Desk {
                     continue;
                 }
                 Ok(Outcome::Answer(answer)) => answer,
+                Ok(Outcome::AnswerAndTell(answer)) => {
+                    let client = self.sources.get(from).map(|s| s.client);
+                    self.tell_all(&answer, client);
+                    answer
+                }
                 Err(refused) => {
                     let Out { stats, log, .. } = &mut self.out;
                     log.dropped(stats, Loss::Refused, 1, || format!("{from}: {refused}"));

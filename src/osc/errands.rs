@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What waits for a disk: snapshots are stored, recalled and deleted on a thread of their own, so that
-//! nobody's fader waits for them. What one source asks of snapshots stays in its order.
+//! What waits for a disk: snapshots are stored, recalled and deleted and the ledger is written on a thread of
+//! their own, so that nobody's fader waits for them. What one source asks of them stays in its order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::codec::Message;
 use super::desk::current_message;
-use super::ports::Snapshots;
+use super::ports::{Fields, Ledger, Refusal, Snapshots};
 use super::reply;
-use super::request::{OscRequest, Refused};
+use super::request::{Code, LedgerErrand, OscRequest, Refused};
 use crate::control::Client;
 
 /// Most that wait.
@@ -36,6 +36,8 @@ pub struct Done {
 /// Whom to tell.
 pub enum Outcome {
     Answer(Message),
+    /// Who asked, and everyone else.
+    AnswerAndTell(Message),
     /// The current snapshot may be another one.
     TellAll(Message),
 }
@@ -51,12 +53,15 @@ pub struct Errands {
 }
 
 impl Errands {
-    pub fn start(snapshots: Arc<dyn Snapshots>) -> std::io::Result<Errands> {
+    pub fn start(
+        snapshots: Option<Arc<dyn Snapshots>>,
+        ledger: Option<Arc<dyn Ledger>>,
+    ) -> std::io::Result<Errands> {
         let (out, taken) = sync_channel(MAX_ERRANDS);
         let (back, home) = channel();
         let thread = std::thread::Builder::new()
-            .name("osc-snapshots".into())
-            .spawn(move || run(&*snapshots, &taken, &back))?;
+            .name("osc-disk".into())
+            .spawn(move || run(snapshots.as_deref(), ledger.as_deref(), &taken, &back))?;
         Ok(Errands { out: Some(out), home, waiting: Vec::new(), thread: Some(thread) })
     }
 
@@ -99,27 +104,52 @@ impl Drop for Errands {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that stores snapshots for OSC had ended by a panic");
+            tracing::error!("the thread that waits for the disk for OSC had ended by a panic");
         }
     }
 }
 
-fn run(snapshots: &dyn Snapshots, taken: &Receiver<Errand>, back: &Sender<Done>) {
+fn run(
+    snapshots: Option<&dyn Snapshots>,
+    ledger: Option<&dyn Ledger>,
+    taken: &Receiver<Errand>,
+    back: &Sender<Done>,
+) {
     for Errand { from, client, address, request } in taken {
-        let done = match &request {
-            OscRequest::SnapshotStore { name } => snapshots.store(name, client),
-            OscRequest::SnapshotRecall { name, seconds } => {
-                snapshots.recall(name, *seconds, client).map(drop)
-            }
-            OscRequest::SnapshotDelete { name } => snapshots.delete(name, client),
-            _ => Ok(()),
+        let done = match (&request, snapshots, ledger) {
+            (OscRequest::Ledger(errand), _, Some(ledger)) => written(ledger, errand),
+            (OscRequest::Ledger(_), _, None) => Err((Code::Failed, "no ledger is kept here".into())),
+            (_, Some(snapshots), _) => kept(snapshots, &request, client),
+            (_, None, _) => Err((Code::Failed, "no snapshots are kept here".into())),
         };
-        let came = done.map(|()| outcome(snapshots, &request));
-        let came = came.map_err(|(code, text)| Refused::new(&address, code, text));
+        let came = done.map_err(|(code, text)| Refused::new(&address, code, text));
         if back.send(Done { from, came }).is_err() {
             return; // the server is gone
         }
     }
+}
+
+fn kept(snapshots: &dyn Snapshots, request: &OscRequest, client: Client) -> Result<Outcome, Refusal> {
+    match request {
+        OscRequest::SnapshotStore { name } => snapshots.store(name, client)?,
+        OscRequest::SnapshotRecall { name, seconds } => {
+            snapshots.recall(name, *seconds, client)?;
+        }
+        OscRequest::SnapshotDelete { name } => snapshots.delete(name, client)?,
+        _ => {}
+    }
+    Ok(outcome(snapshots, request))
+}
+
+fn written(ledger: &dyn Ledger, errand: &LedgerErrand) -> Result<Outcome, Refusal> {
+    let fields: Fields = match errand {
+        LedgerErrand::Start(name) => ledger.start(name)?,
+        LedgerErrand::Pause => ledger.pause()?,
+        LedgerErrand::Resume => ledger.resume()?,
+        LedgerErrand::Close => ledger.close()?,
+        LedgerErrand::Status => return Ok(Outcome::Answer(reply::ledger(&ledger.status()?))),
+    };
+    Ok(Outcome::AnswerAndTell(reply::ledger(&fields)))
 }
 
 fn outcome(snapshots: &dyn Snapshots, request: &OscRequest) -> Outcome {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the server needs of other rooms, as it sees them: the readings and the snapshots.
+//! What the server needs of other rooms, as it sees them: the readings, the snapshots and the ledger.
 
+use std::sync::Arc;
+
+use super::codec::Arg;
 use super::request::Code;
 use crate::control::Client;
 
@@ -49,6 +52,26 @@ pub trait Snapshots: Send + Sync {
     fn list(&self) -> Vec<String>;
     /// The one recalled or stored last, and whether the rack was changed since.
     fn current(&self) -> Option<(String, bool)>;
+}
+
+/// The session's ledger. What changes something may wait for a disk and for the first frame.
+pub trait Ledger: Send + Sync {
+    fn start(&self, name: &str) -> Result<Fields, Refusal>;
+    fn pause(&self) -> Result<Fields, Refusal>;
+    fn resume(&self) -> Result<Fields, Refusal>;
+    fn close(&self) -> Result<Fields, Refusal>;
+    fn status(&self) -> Result<Fields, Refusal>;
+}
+
+/// How something stands: keys with their values.
+pub type Fields = Vec<(&'static str, Arg)>;
+
+/// What a server reaches beside the rack. `None`: there is none.
+#[derive(Clone, Default)]
+pub struct Ports {
+    pub meters: Option<Arc<dyn Meters>>,
+    pub snapshots: Option<Arc<dyn Snapshots>>,
+    pub ledger: Option<Arc<dyn Ledger>>,
 }
 
 /// What those who subscribe without a subtree get.

@@ -67,6 +67,12 @@ pub fn snapshot_current(name: Option<&str>, changed: bool) -> Message {
     Message::new("/snapshot/current", vec![name, Arg::Int(i32::from(changed))])
 }
 
+/// `/ledger/status`: `s key` and value in turn.
+pub fn ledger(fields: &[(&str, Arg)]) -> Message {
+    let fields = fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()]);
+    Message::new("/ledger/status", fields.collect())
+}
+
 /// `/error`: address, code and text of what was refused.
 pub fn error(refused: &Refused) -> Message {
     let args = [refused.address.clone(), refused.code.symbol().to_string(), refused.text.clone()];

@@ -58,6 +58,7 @@ pub enum OscRequest {
     },
     SnapshotList,
     SnapshotCurrent,
+    Ledger(LedgerErrand),
     Undo,
     Redo,
     Panic(bool),
@@ -67,6 +68,17 @@ pub enum OscRequest {
     /// With the nonce of an earlier answer it proves the sender's address.
     Hello(Option<i32>),
     Sync(i32),
+}
+
+/// What is asked of the session's ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LedgerErrand {
+    /// A track of this name.
+    Start(String),
+    Pause,
+    Resume,
+    Close,
+    Status,
 }
 
 /// What kind of refusal, the second argument of `/error`.

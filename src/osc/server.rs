@@ -13,7 +13,7 @@ use rustix::net::sockopt;
 
 use super::desk::{Desk, Out};
 use super::policy::{Allow, LEASE, is_answerable, standing};
-use super::ports::{Meters, Snapshots};
+use super::ports::{Meters, Ports, Snapshots};
 use super::precheck::MAX_PACKET;
 use super::queue::Queue;
 use super::stats::{Log, Loss, Stats};
@@ -123,6 +123,19 @@ impl Server {
         snapshots: Option<Arc<dyn Snapshots>>,
         settings: OscSettings,
     ) -> io::Result<Server> {
+        Server::start_with(sockets, host, Ports { meters, snapshots, ledger: None }, settings)
+    }
+
+    /// The same with everything there is.
+    ///
+    /// # Errors
+    /// The sockets cannot be used, or the system gives no thread.
+    pub fn start_with(
+        sockets: Sockets,
+        host: Handle,
+        ports: Ports,
+        settings: OscSettings,
+    ) -> io::Result<Server> {
         let Sockets { udp: socket, tcp } = sockets;
         socket.set_nonblocking(true)?;
         let streams = Streams::new(tcp)?;
@@ -133,7 +146,7 @@ impl Server {
         let stats = Arc::new(Stats::default());
         let stop = Arc::new(AtomicBool::new(false));
         let out = Out { socket, streams, stats: stats.clone(), log: Log::default() };
-        let desk = Desk::new(out, host, meters, snapshots, settings)?;
+        let desk = Desk::new(out, host, ports, settings)?;
         let body = Body { desk, queue: Queue::default(), buffer: vec![0; MAX_PACKET + 1], address, tick: 0 };
         let stopped = stop.clone();
         let thread = std::thread::Builder::new().name("osc".into()).spawn(move || body.run(&stopped))?;

@@ -12,10 +12,12 @@ use super::atomic;
 use super::disk::{Disk, OsDisk};
 use super::error::StoreError;
 use super::last_state::LastStateStore;
+use super::ledger::LedgerStore;
 use super::snapshots::SnapshotStore;
 
 const LOCK: &str = "lock";
 const SNAPSHOTS: &str = "snapshots";
+const LEDGER: &str = "ledger";
 
 /// The state directory, locked as long as this lives. Taken before any address is bound.
 #[derive(Debug)]
@@ -71,6 +73,14 @@ impl StateDir {
     /// The directory cannot be made or listed.
     pub fn snapshots(&self) -> Result<SnapshotStore, StoreError> {
         SnapshotStore::open(self.sub(SNAPSHOTS)?)
+    }
+
+    /// The session's ledger, in a directory of its own.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn ledger(&self) -> Result<LedgerStore, StoreError> {
+        Ok(LedgerStore::new(self.sub(LEDGER)?))
     }
 
     /// A directory in this one, for the files of one kind.

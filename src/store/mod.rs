@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What survives the process: snapshots and the last state, whole or not at all.
+//! What survives the process: snapshots, the last state and the ledger, whole or not at all.
 //!
 //! Everything here is synchronous and belongs to the control side; nothing waits for the audio thread.
 //! A write is acknowledged after it is on the disk. A file that does not verify is refused with a
@@ -17,6 +17,7 @@
 //! | `snapshots` | all snapshots: store, get, list, delete, versions |
 //! | `difference` | a snapshot against the rack of today |
 //! | `last_state` | what sounded last |
+//! | `ledger` | the album that is being made, and those that are over |
 //! | `merge` | the last state against the rack file of today |
 
 mod atomic;
@@ -27,6 +28,7 @@ mod envelope;
 mod error;
 mod generations;
 mod last_state;
+mod ledger;
 mod merge;
 mod name;
 mod snapshot;
@@ -42,6 +44,7 @@ pub use envelope::{FORMAT, MAX_BODY, Refused};
 pub use error::StoreError;
 pub use generations::{Generations, Read};
 pub use last_state::{LastState, LastStateStore, rack_hash};
+pub use ledger::{Album, AlbumSummary, LedgerFile, LedgerStore, MAX_TRACKS, Track, TrackState};
 pub use merge::{Origin, Restored, restore};
 pub use name::{MAX_NAME, NameError, check_name};
 pub use snapshot::{Draft, Snapshot, layout_hash, sound_revisions};

@@ -103,7 +103,7 @@ pub(super) fn parse_file(file: &str) -> Option<(&str, u32)> {
         .then_some((id, number))
 }
 
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     id.len() == ID && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -18,7 +18,7 @@ use crate::files::Desk;
 /// Nobody listens there: a port below 1024 that is not in use on a machine of this kind.
 const NOBODY: &str = "127.0.0.1:9";
 
-const REMOTE: [&str; 23] = [
+const REMOTE: [&str; 30] = [
     "status",
     "list",
     "get eq/**",
@@ -38,6 +38,13 @@ const REMOTE: [&str; 23] = [
     "print stop",
     "print list",
     "print watch",
+    "ledger start a",
+    "ledger pause",
+    "ledger resume",
+    "ledger close",
+    "ledger list",
+    "ledger album",
+    "ledger new a",
     "export",
     "watch",
     "check --live racks/mono.toml",
@@ -68,9 +75,9 @@ fn every_verb_of_a_daemon_explains_itself_with_examples() {
     let desk = Desk::new();
     let verbs = REMOTE.iter().map(|line| {
         let words: Vec<&str> = line.split(' ').collect();
-        if matches!(words[0], "snapshot" | "print") { words[..2].join(" ") } else { words[0].to_string() }
+        if matches!(words[0], "snapshot" | "print" | "ledger") { words[..2].join(" ") } else { words[0].to_string() }
     });
-    for verb in verbs.chain(["snapshot", "print", "completions", "man"].map(String::from)) {
+    for verb in verbs.chain(["snapshot", "print", "ledger", "completions", "man"].map(String::from)) {
         let help = desk.lathe(&format!("{verb} --help")).exits(0);
         let example = format!("Examples:\n  lathe {verb}");
         assert!(help.out.contains(&example) && help.err.is_empty(), "{verb}: {}", help.out);
@@ -91,6 +98,8 @@ fn wrong_usage_is_told_before_a_daemon_is_asked() {
         ("print start a --seconds 0", "above 0 s, to 604800 s"),
         ("print start a --bits 16", "24, 32f"),
         ("print watch --hz 11", "1 to 10"),
+        ("ledger start a --tap eq/out", "out, in, monitor"),
+        ("ledger album --all 0123456789abcdef", "cannot be used with"),
         ("watch --hz 61", "above 0, to 60"),
         ("status --server https://x", "TLS is not spoken here"),
         ("status --server a:b", "is no address"),

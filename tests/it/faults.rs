@@ -251,6 +251,7 @@ fn a_grpc_server_of_which_a_part_fails_ends_with_an_error() {
         snapshots: None,
         meters: None,
         prints: None,
+        ledger: None,
         http: axum::Router::new(),
         counts: Arc::default(),
     };

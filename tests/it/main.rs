@@ -15,6 +15,7 @@ mod jack;
 mod jackd;
 mod lathed;
 mod layering;
+mod ledger;
 mod layouts;
 mod loud;
 mod measure;

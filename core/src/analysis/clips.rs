@@ -6,6 +6,8 @@
 //! or more in a row are a flat top, which no band-limited signal has by chance. Both are counted. A run goes on
 //! from quantum to quantum and ends at a gap.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dsp::Frames;
 
 /// From so many samples on a run is a flat top.
@@ -17,7 +19,7 @@ pub fn full_scale(bits: u32) -> f64 {
 }
 
 /// One channel's count since the reset.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clips {
     /// Samples at full scale.
     pub samples: u64,

@@ -10,6 +10,8 @@
 //! Constant memory: levels are kept in bins of 0.01 dB with their exact sums ([`Histogram`]), so that only the
 //! bin where the fifth ends counts with its mean. Blocks below −70 dBFS count as silent ones.
 
+use serde::{Deserialize, Serialize};
+
 use super::decibels;
 use super::histogram::{BadBin, Histogram, SavedBin};
 use crate::dsp::{Frames, QUANTUM};
@@ -19,7 +21,7 @@ const LOUDEST: u64 = 5;
 const FEWEST: u64 = 3;
 
 /// One channel's blocks, as plain data.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedDr {
     pub blocks: Vec<SavedBin>,
     /// The largest two block peaks.

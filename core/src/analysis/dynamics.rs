@@ -11,6 +11,8 @@
 //! PSR is not given below −70 LUFS, the absolute gate, where it would say nothing. Its peak is taken by whole
 //! quanta.
 
+use serde::{Deserialize, Serialize};
+
 use super::decibels;
 use super::dr::DrMeter;
 use super::histogram::ABSOLUTE_GATE;
@@ -55,7 +57,7 @@ pub struct Point {
 }
 
 /// What only adds up; the sums of one channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChannelSums {
     pub squares: f64,
     pub samples: f64,

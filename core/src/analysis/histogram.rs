@@ -4,6 +4,8 @@
 //! 11000 bins of 0.01 LU from −70 to +40 LUFS. Means come from the sums and so are exact, but for the one bin
 //! that a relative gate cuts: it counts whole or not at all. Louder blocks go to the last bin.
 
+use serde::{Deserialize, Serialize};
+
 use super::loudness::{energy_of, lufs};
 
 /// The absolute gate (BS.1770-5, Annex 1), LUFS.
@@ -18,13 +20,27 @@ struct Bin {
 }
 
 /// A bin that is not empty, as plain data to be kept and read back.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(u16, u64, f64)", into = "(u16, u64, f64)")]
 pub struct SavedBin {
     /// 0.01 LU from −70 LUFS.
     pub index: u16,
     pub count: u64,
     /// Sum of the blocks' mean weighted powers.
     pub energy: f64,
+}
+
+/// Index, count and energy, as there may be thousands of them in a file.
+impl From<SavedBin> for (u16, u64, f64) {
+    fn from(bin: SavedBin) -> Self {
+        (bin.index, bin.count, bin.energy)
+    }
+}
+
+impl From<(u16, u64, f64)> for SavedBin {
+    fn from((index, count, energy): (u16, u64, f64)) -> Self {
+        SavedBin { index, count, energy }
+    }
 }
 
 /// Why saved bins are not taken.

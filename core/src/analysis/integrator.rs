@@ -8,6 +8,8 @@
 //! reads the same at once and goes on as the first one would have after a gap: the sound after a restart does
 //! not join the sound before it, so that no window, block or interpolation spans the two.
 
+use serde::{Deserialize, Serialize};
+
 use super::clips::{ClipCounter, Clips};
 use super::decibels;
 use super::dr::SavedDr;
@@ -23,7 +25,8 @@ use crate::units::Layout;
 /// Peaks nearer to each other are one event.
 const SPACING_SECONDS: f64 = 0.1;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     #[default]
     Running,
@@ -49,7 +52,7 @@ impl Default for IntegratorSettings {
 }
 
 /// One channel's figures; levels in dBFS and dBTP, −∞ for silence.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChannelFigures {
     pub true_peak: f64,
     pub sample_peak: f64,
@@ -65,7 +68,7 @@ pub struct ChannelFigures {
 }
 
 /// All figures. `None`: not known or not defined.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Frames that count.
     pub frames: u64,
@@ -89,7 +92,7 @@ pub struct Figures {
 }
 
 /// One channel of [`Saved`]; peaks are amplitudes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedChannel {
     pub true_peak: f64,
     pub sample_peak: f64,
@@ -100,7 +103,7 @@ pub struct SavedChannel {
 }
 
 /// All that has been integrated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     pub rate: u32,
     pub state: State,
@@ -224,6 +227,16 @@ impl Integrator {
 
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Frames heard from the start on, gaps and pauses too.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Frames that count.
+    pub fn frames(&self) -> u64 {
+        self.dynamics.frames
     }
 
     /// Pauses or goes on; a closed one stays closed.
@@ -352,6 +365,23 @@ impl Integrator {
 }
 
 impl Saved {
+    /// The same programme as if it had been heard at another rate: what counts frames is scaled, and so are the
+    /// sums over them, so that every mean stays what it is. Clipped samples are counted as they were.
+    #[must_use]
+    pub fn at_rate(mut self, rate: u32) -> Saved {
+        let ratio = f64::from(rate) / f64::from(self.rate.max(1));
+        let scaled = |n: u64| (n as f64 * ratio).round() as u64;
+        (self.position, self.frames, self.missed) =
+            (scaled(self.position), scaled(self.frames), scaled(self.missed));
+        self.true_peaks.iter_mut().for_each(|t| t.frame = scaled(t.frame));
+        self.products *= ratio;
+        for c in &mut self.channels {
+            (c.sums.squares, c.sums.samples) = (c.sums.squares * ratio, c.sums.samples * ratio);
+        }
+        self.rate = rate;
+        self
+    }
+
     fn check(&self, rate: u32, channels: usize) -> Result<(), BadSaved> {
         if self.rate != rate {
             return Err(BadSaved::Rate(self.rate, rate));

@@ -8,6 +8,8 @@
 //!
 //! A window gives no reading until it has been filled since the start, the reset or the gap before.
 
+use serde::{Deserialize, Serialize};
+
 use super::histogram::{BadBin, Histogram, SavedBin};
 use super::history::{History, LastReadings};
 use super::window::SlidingSum;
@@ -41,7 +43,7 @@ pub fn energy_of(lufs: f64) -> f64 {
 }
 
 /// In LUFS, the range in LU. `None`: not yet known. −∞: silence.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoudnessReadings {
     pub momentary: Option<f64>,
     pub short_term: Option<f64>,
@@ -63,14 +65,15 @@ pub struct Grid {
 }
 
 /// What was integrated, as plain data.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedLoudness {
     /// Gating blocks.
     pub blocks: Vec<SavedBin>,
     /// Short-term values.
     pub range: Vec<SavedBin>,
-    /// Largest mean weighted power of momentary and short-term; `None` before the first.
-    pub max: [Option<f64>; 2],
+    /// Largest mean weighted powers; `None` before the first.
+    pub momentary_max: Option<f64>,
+    pub short_term_max: Option<f64>,
 }
 
 /// Sums of a step's frames are kept in so many lanes.
@@ -263,15 +266,15 @@ impl LoudnessMeter {
     }
 
     pub fn save(&self) -> SavedLoudness {
-        let max = self.max.map(|m| (m >= 0.0).then_some(m));
-        SavedLoudness { blocks: self.blocks.save(), range: self.range.save(), max }
+        let [momentary_max, short_term_max] = self.max.map(|m| (m >= 0.0).then_some(m));
+        SavedLoudness { blocks: self.blocks.save(), range: self.range.save(), momentary_max, short_term_max }
     }
 
     /// Goes on from what was integrated before. The sound that comes next does not join it.
     pub fn restore(&mut self, saved: &SavedLoudness) -> Result<(), BadBin> {
         let (blocks, range) = (Histogram::restore(&saved.blocks)?, Histogram::restore(&saved.range)?);
         (self.blocks, self.range) = (blocks, range);
-        self.max = saved.max.map(|m| m.filter(|m| m.is_finite() && *m >= 0.0).unwrap_or(-1.0));
+        self.max = [saved.momentary_max, saved.short_term_max].map(|m| m.filter(|m| m.is_finite() && *m >= 0.0).unwrap_or(-1.0));
         self.begin();
         Ok(())
     }

@@ -3,8 +3,10 @@
 //!
 //! What stands nearer to a higher one of its channel than the spacing is the same event and not listed.
 
+use serde::{Deserialize, Serialize};
+
 /// One true peak.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TruePeakAt {
     pub channel: usize,
     /// The frame at or before it, counted from the beginning.

@@ -6,6 +6,8 @@
 //! stored in 24 bits or in floating point. Floating point has finer grids at low levels; there the count of
 //! significant bits tells 24 (single precision, or 25-bit integers) from 53 (double precision).
 
+use serde::{Deserialize, Serialize};
+
 use crate::dsp::Frames;
 
 const MANTISSA_BITS: u32 = 52;
@@ -13,7 +15,7 @@ const EXPONENT: u64 = 0x7ff;
 const BIAS: i32 = 1075;
 
 /// Of one channel since the reset; zero until a sample was not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WordLength {
     /// Bits with the sign of the integers whose grid holds every sample.
     pub word: u32,

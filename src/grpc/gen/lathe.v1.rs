@@ -5283,3 +5283,1197 @@ pub mod system_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// One channel. What is not set is not known, or silence.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LedgerChannel {
+    /// As in the rack.
+    #[prost(string, tag = "1")]
+    pub channel: ::prost::alloc::string::String,
+    /// dBTP.
+    #[prost(double, optional, tag = "2")]
+    pub true_peak: ::core::option::Option<f64>,
+    /// dBFS.
+    #[prost(double, optional, tag = "3")]
+    pub sample_peak: ::core::option::Option<f64>,
+    /// dBFS; a sine of full scale reads −3.01.
+    #[prost(double, optional, tag = "4")]
+    pub rms: ::core::option::Option<f64>,
+    /// dB.
+    #[prost(double, optional, tag = "5")]
+    pub crest: ::core::option::Option<f64>,
+    /// dB, before it is rounded.
+    #[prost(double, optional, tag = "6")]
+    pub dr: ::core::option::Option<f64>,
+    /// Mean sample.
+    #[prost(double, tag = "7")]
+    pub dc: f64,
+    /// Samples at full scale.
+    #[prost(uint64, tag = "8")]
+    pub clipped_samples: u64,
+    /// Rows of three and more of them.
+    #[prost(uint64, tag = "9")]
+    pub flat_tops: u64,
+}
+/// Integrated measures. What is not set is not known, or silence.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LedgerFigures {
+    /// Frames that count.
+    #[prost(uint64, tag = "1")]
+    pub frames: u64,
+    /// Frames that were lost and are known to be.
+    #[prost(uint64, tag = "2")]
+    pub missed_frames: u64,
+    /// Samples that were no number, measured as silence.
+    #[prost(uint64, tag = "3")]
+    pub not_numbers: u64,
+    /// LUFS, gated twice (BS.1770-5).
+    #[prost(double, optional, tag = "4")]
+    pub integrated: ::core::option::Option<f64>,
+    /// LU (EBU Tech 3342).
+    #[prost(double, optional, tag = "5")]
+    pub loudness_range: ::core::option::Option<f64>,
+    /// LUFS.
+    #[prost(double, optional, tag = "6")]
+    pub momentary_max: ::core::option::Option<f64>,
+    /// LUFS.
+    #[prost(double, optional, tag = "7")]
+    pub short_term_max: ::core::option::Option<f64>,
+    /// Highest of all channels, dBTP.
+    #[prost(double, optional, tag = "8")]
+    pub true_peak: ::core::option::Option<f64>,
+    /// Highest of all channels, dBFS.
+    #[prost(double, optional, tag = "9")]
+    pub sample_peak: ::core::option::Option<f64>,
+    /// True peak over integrated loudness, LU.
+    #[prost(double, optional, tag = "10")]
+    pub plr: ::core::option::Option<f64>,
+    /// Smallest true peak of 3 s over their loudness, LU.
+    #[prost(double, optional, tag = "11")]
+    pub psr_min: ::core::option::Option<f64>,
+    /// dB.
+    #[prost(double, optional, tag = "12")]
+    pub crest: ::core::option::Option<f64>,
+    /// Dynamic range of the TT meter, dB, before it is rounded.
+    #[prost(double, optional, tag = "13")]
+    pub dr: ::core::option::Option<f64>,
+    /// Of the first pair, −1 to +1.
+    #[prost(double, optional, tag = "14")]
+    pub correlation: ::core::option::Option<f64>,
+    /// Largest of all channels by magnitude.
+    #[prost(double, tag = "15")]
+    pub dc: f64,
+    /// Samples at full scale of all channels.
+    #[prost(uint64, tag = "16")]
+    pub clipped_samples: u64,
+    /// In the order of the layout.
+    #[prost(message, repeated, tag = "17")]
+    pub channels: ::prost::alloc::vec::Vec<LedgerChannel>,
+}
+/// One track.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Track {
+    /// Its place in the album, from 1.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// As it was given; two may have the same.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// What is measured: `in`, `out`, `monitor`.
+    #[prost(string, tag = "3")]
+    pub tap: ::prost::alloc::string::String,
+    /// Frames per second.
+    #[prost(uint32, tag = "4")]
+    pub sample_rate: u32,
+    /// The layout's name, or its channels joined by `+`.
+    #[prost(string, tag = "5")]
+    pub layout: ::prost::alloc::string::String,
+    /// Where it is in its life.
+    #[prost(enumeration = "TrackState", tag = "6")]
+    pub state: i32,
+    /// Why it is closed, or what it waits for.
+    #[prost(string, tag = "7")]
+    pub reason: ::prost::alloc::string::String,
+    /// Of the first frame.
+    #[prost(message, optional, tag = "8")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Of the last; not set while it is open.
+    #[prost(message, optional, tag = "9")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The engine's frame of the first frame; an engine counts from its own beginning.
+    #[prost(uint64, tag = "10")]
+    pub start_frame: u64,
+    /// From the first frame to the last one so far, pauses too.
+    #[prost(uint64, tag = "11")]
+    pub position: u64,
+    /// How often it was paused.
+    #[prost(uint32, tag = "12")]
+    pub pauses: u32,
+    /// How often sound was lost and nobody can say how much: a restart, a server that was gone.
+    #[prost(uint32, tag = "13")]
+    pub interruptions: u32,
+    /// Glitches that the audio server told of.
+    #[prost(uint64, tag = "14")]
+    pub xruns: u64,
+    /// Some of what was to count does not: frames missed, interruptions or glitches.
+    #[prost(bool, tag = "15")]
+    pub missed: bool,
+    /// As they are now.
+    #[prost(message, optional, tag = "16")]
+    pub figures: ::core::option::Option<LedgerFigures>,
+}
+/// One album.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Album {
+    /// 16 hex digits.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// As it was given.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// When it was begun.
+    #[prost(message, optional, tag = "3")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was over; not set while it is being made.
+    #[prost(message, optional, tag = "4")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// That of the last track, at which frames of `figures` are counted; 0 before the first.
+    #[prost(uint32, tag = "5")]
+    pub sample_rate: u32,
+    /// That of every track; empty before the first.
+    #[prost(string, tag = "6")]
+    pub layout: ::prost::alloc::string::String,
+    /// Of all tracks as one programme; not set before the first, and not by ListAlbums but for `integrated`.
+    #[prost(message, optional, tag = "7")]
+    pub figures: ::core::option::Option<LedgerFigures>,
+    /// How many tracks it has.
+    #[prost(uint32, tag = "8")]
+    pub tracks: u32,
+}
+/// What to start.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartTrackRequest {
+    /// 1 to 96 printable characters; empty: one by its number.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// `in`, `out` or `monitor`; empty is `out`.
+    #[prost(string, tag = "2")]
+    pub tap: ::prost::alloc::string::String,
+}
+/// What has started.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StartTrackResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub track: ::core::option::Option<Track>,
+    /// Why it is not on the disk; empty if it is.
+    #[prost(string, tag = "2")]
+    pub unsaved: ::prost::alloc::string::String,
+}
+/// The open track is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseTrackRequest {}
+/// What is paused.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PauseTrackResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub track: ::core::option::Option<Track>,
+    /// Why it is not on the disk; empty if it is.
+    #[prost(string, tag = "2")]
+    pub unsaved: ::prost::alloc::string::String,
+}
+/// The open track is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeTrackRequest {}
+/// What goes on.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResumeTrackResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub track: ::core::option::Option<Track>,
+    /// Why it is not on the disk; empty if it is.
+    #[prost(string, tag = "2")]
+    pub unsaved: ::prost::alloc::string::String,
+}
+/// The open track is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloseTrackRequest {}
+/// What it came to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CloseTrackResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub track: ::core::option::Option<Track>,
+    /// Why it is not on the disk; empty if it is.
+    #[prost(string, tag = "2")]
+    pub unsaved: ::prost::alloc::string::String,
+}
+/// Which part of the list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTracksRequest {
+    /// Of which album; empty: the one that is being made.
+    #[prost(string, tag = "1")]
+    pub album_id: ::prost::alloc::string::String,
+    /// Most to list; 0 means 100, and 500 is the most.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Of the page before; empty for the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTracksResponse {
+    /// In their order.
+    #[prost(message, repeated, tag = "1")]
+    pub tracks: ::prost::alloc::vec::Vec<Track>,
+    /// For the page after; empty after the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Of all pages.
+    #[prost(int32, tag = "3")]
+    pub total_size: i32,
+}
+/// Which one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAlbumRequest {
+    /// Empty: the one that is being made.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// As it stands.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetAlbumResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub album: ::core::option::Option<Album>,
+    /// Why what it says is not on the disk; empty if it is.
+    #[prost(string, tag = "2")]
+    pub unsaved: ::prost::alloc::string::String,
+}
+/// What to begin.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewAlbumRequest {
+    /// 1 to 96 printable characters; empty: one by the day.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// What has begun.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NewAlbumResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub album: ::core::option::Option<Album>,
+    /// Why it is not on the disk; empty if it is.
+    #[prost(string, tag = "2")]
+    pub unsaved: ::prost::alloc::string::String,
+}
+/// All are meant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAlbumsRequest {
+    /// Most to list; 0 means 100, and 500 is the most.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAlbumsResponse {
+    /// The oldest first; the last one is being made.
+    #[prost(message, repeated, tag = "1")]
+    pub albums: ::prost::alloc::vec::Vec<Album>,
+    /// For the page after; empty after the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Of all pages.
+    #[prost(int32, tag = "3")]
+    pub total_size: i32,
+}
+/// Where a track is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TrackState {
+    /// Never sent.
+    Unspecified = 0,
+    /// What sounds counts; if `reason` is not empty, it waits for sound.
+    Running = 1,
+    /// What sounds does not count.
+    Paused = 2,
+    /// For good.
+    Closed = 3,
+}
+impl TrackState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRACK_STATE_UNSPECIFIED",
+            Self::Running => "TRACK_STATE_RUNNING",
+            Self::Paused => "TRACK_STATE_PAUSED",
+            Self::Closed => "TRACK_STATE_CLOSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRACK_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRACK_STATE_RUNNING" => Some(Self::Running),
+            "TRACK_STATE_PAUSED" => Some(Self::Paused),
+            "TRACK_STATE_CLOSED" => Some(Self::Closed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod ledger_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What was measured, and is.
+    #[derive(Debug, Clone)]
+    pub struct LedgerServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl LedgerServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> LedgerServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> LedgerServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            LedgerServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Starts a track; one that is open is closed on the same frame. RESOURCE_EXHAUSTED: the album has 500.
+        pub async fn start_track(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartTrackResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/StartTrack",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "StartTrack"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What sounds from now on does not count. Does nothing to a paused one.
+        pub async fn pause_track(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseTrackResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/PauseTrack",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "PauseTrack"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What sounds counts again. Does nothing to a running one.
+        pub async fn resume_track(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeTrackResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/ResumeTrack",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "ResumeTrack"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The open track is over.
+        pub async fn close_track(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CloseTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CloseTrackResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/CloseTrack",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "CloseTrack"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The tracks of an album in their order.
+        pub async fn list_tracks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTracksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTracksResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/ListTracks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "ListTracks"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// An album as one programme.
+        pub async fn get_album(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAlbumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAlbumResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/GetAlbum",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "GetAlbum"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Closes the open track, keeps the album, and begins another. An album without a track is forgotten.
+        pub async fn new_album(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NewAlbumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NewAlbumResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/NewAlbum",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "NewAlbum"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// All albums that are kept, the oldest first, and last the one that is being made.
+        pub async fn list_albums(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAlbumsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAlbumsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.LedgerService/ListAlbums",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.LedgerService", "ListAlbums"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod ledger_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LedgerServiceServer.
+    #[async_trait]
+    pub trait LedgerService: std::marker::Send + std::marker::Sync + 'static {
+        /// Starts a track; one that is open is closed on the same frame. RESOURCE_EXHAUSTED: the album has 500.
+        async fn start_track(
+            &self,
+            request: tonic::Request<super::StartTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartTrackResponse>,
+            tonic::Status,
+        >;
+        /// What sounds from now on does not count. Does nothing to a paused one.
+        async fn pause_track(
+            &self,
+            request: tonic::Request<super::PauseTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseTrackResponse>,
+            tonic::Status,
+        >;
+        /// What sounds counts again. Does nothing to a running one.
+        async fn resume_track(
+            &self,
+            request: tonic::Request<super::ResumeTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeTrackResponse>,
+            tonic::Status,
+        >;
+        /// The open track is over.
+        async fn close_track(
+            &self,
+            request: tonic::Request<super::CloseTrackRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CloseTrackResponse>,
+            tonic::Status,
+        >;
+        /// The tracks of an album in their order.
+        async fn list_tracks(
+            &self,
+            request: tonic::Request<super::ListTracksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTracksResponse>,
+            tonic::Status,
+        >;
+        /// An album as one programme.
+        async fn get_album(
+            &self,
+            request: tonic::Request<super::GetAlbumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAlbumResponse>,
+            tonic::Status,
+        >;
+        /// Closes the open track, keeps the album, and begins another. An album without a track is forgotten.
+        async fn new_album(
+            &self,
+            request: tonic::Request<super::NewAlbumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NewAlbumResponse>,
+            tonic::Status,
+        >;
+        /// All albums that are kept, the oldest first, and last the one that is being made.
+        async fn list_albums(
+            &self,
+            request: tonic::Request<super::ListAlbumsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAlbumsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What was measured, and is.
+    #[derive(Debug)]
+    pub struct LedgerServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LedgerServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LedgerServiceServer<T>
+    where
+        T: LedgerService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lathe.v1.LedgerService/StartTrack" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartTrackSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::StartTrackRequest>
+                    for StartTrackSvc<T> {
+                        type Response = super::StartTrackResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartTrackRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::start_track(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartTrackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/PauseTrack" => {
+                    #[allow(non_camel_case_types)]
+                    struct PauseTrackSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::PauseTrackRequest>
+                    for PauseTrackSvc<T> {
+                        type Response = super::PauseTrackResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PauseTrackRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::pause_track(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PauseTrackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/ResumeTrack" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeTrackSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::ResumeTrackRequest>
+                    for ResumeTrackSvc<T> {
+                        type Response = super::ResumeTrackResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeTrackRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::resume_track(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeTrackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/CloseTrack" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseTrackSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::CloseTrackRequest>
+                    for CloseTrackSvc<T> {
+                        type Response = super::CloseTrackResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CloseTrackRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::close_track(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseTrackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/ListTracks" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTracksSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::ListTracksRequest>
+                    for ListTracksSvc<T> {
+                        type Response = super::ListTracksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTracksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::list_tracks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTracksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/GetAlbum" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAlbumSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::GetAlbumRequest>
+                    for GetAlbumSvc<T> {
+                        type Response = super::GetAlbumResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAlbumRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::get_album(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAlbumSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/NewAlbum" => {
+                    #[allow(non_camel_case_types)]
+                    struct NewAlbumSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::NewAlbumRequest>
+                    for NewAlbumSvc<T> {
+                        type Response = super::NewAlbumResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NewAlbumRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::new_album(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NewAlbumSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.LedgerService/ListAlbums" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAlbumsSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::ListAlbumsRequest>
+                    for ListAlbumsSvc<T> {
+                        type Response = super::ListAlbumsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAlbumsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::list_albums(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAlbumsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for LedgerServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lathe.v1.LedgerService";
+    impl<T> tonic::server::NamedService for LedgerServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

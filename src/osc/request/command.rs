@@ -5,7 +5,7 @@ use lathe_core::param::suggest;
 
 use super::super::codec::Booleans;
 use super::args::Args;
-use super::{Code, OscRequest, Subtree, Wrong};
+use super::{Code, LedgerErrand, OscRequest, Subtree, Wrong};
 
 /// Rates that a subscription may ask for, Hz.
 pub const RATES: std::ops::RangeInclusive<i64> = 1..=60;
@@ -43,6 +43,11 @@ pub const COMMANDS: &[Command] = &[
     acts("/snapshot/delete", |a| named(a, |name| OscRequest::SnapshotDelete { name })),
     asks("/snapshot/list", |a| bare(a, OscRequest::SnapshotList)),
     asks("/snapshot/current", |a| bare(a, OscRequest::SnapshotCurrent)),
+    acts("/ledger/start", |a| track(a).map(Some)),
+    acts("/ledger/pause", |a| button(a, OscRequest::Ledger(LedgerErrand::Pause))),
+    acts("/ledger/resume", |a| button(a, OscRequest::Ledger(LedgerErrand::Resume))),
+    acts("/ledger/close", |a| button(a, OscRequest::Ledger(LedgerErrand::Close))),
+    asks("/ledger/status", |a| bare(a, OscRequest::Ledger(LedgerErrand::Status))),
     acts("/undo", |a| button(a, OscRequest::Undo)),
     acts("/redo", |a| button(a, OscRequest::Redo)),
     acts("/panic", |a| panic(a).map(Some)),
@@ -85,6 +90,13 @@ fn named(mut args: Args<'_>, make: fn(String) -> OscRequest) -> Result<Option<Os
     let name = args.name(EXPECTED)?;
     args.none(EXPECTED)?;
     Ok(Some(make(name)))
+}
+
+fn track(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
+    const EXPECTED: &str = "expected s, the track's name";
+    let name = args.name(EXPECTED)?;
+    args.none(EXPECTED)?;
+    Ok(OscRequest::Ledger(LedgerErrand::Start(name)))
 }
 
 fn recall(mut args: Args<'_>) -> Result<OscRequest, Wrong> {

@@ -5,7 +5,7 @@ use lathe_core::param::{self, Choice, Unit};
 
 use super::super::codec::{Arg, Message};
 use super::super::matcher::Budget;
-use super::super::request::{Code, Form, OscRequest, Refused, Select, Subtree, Value, requests};
+use super::super::request::{Code, Form, LedgerErrand, OscRequest, Refused, Select, Subtree, Value, requests};
 
 fn ask(address: &str, args: &[Arg]) -> Result<Vec<OscRequest>, Refused> {
     requests(&Message::new(address, args.to_vec()))
@@ -52,6 +52,7 @@ fn controls_are_got_and_set() {
 fn every_command_decodes() {
     let store = |n: &str| OscRequest::SnapshotStore { name: n.into() };
     let recall = |seconds| OscRequest::SnapshotRecall { name: "A".into(), seconds };
+    let ledger = OscRequest::Ledger;
     let readings = one("out/peak/L");
     let cases = [
         ("/meter/out/peak/L", vec![], OscRequest::Meter { readings }),
@@ -66,6 +67,11 @@ fn every_command_decodes() {
         ("/snapshot/delete", vec![s("A")], OscRequest::SnapshotDelete { name: "A".into() }),
         ("/snapshot/list", vec![], OscRequest::SnapshotList),
         ("/snapshot/current", vec![], OscRequest::SnapshotCurrent),
+        ("/ledger/start", vec![s("Song 1")], ledger(LedgerErrand::Start("Song 1".into()))),
+        ("/ledger/pause", vec![], ledger(LedgerErrand::Pause)),
+        ("/ledger/resume", vec![Arg::Int(1)], ledger(LedgerErrand::Resume)),
+        ("/ledger/close", vec![Arg::Impulse], ledger(LedgerErrand::Close)),
+        ("/ledger/status", vec![], ledger(LedgerErrand::Status)),
         ("/undo", vec![], OscRequest::Undo),
         ("/undo", vec![Arg::Impulse], OscRequest::Undo),
         ("/redo", vec![Arg::Bool(true)], OscRequest::Redo),

@@ -5,6 +5,7 @@ mod basic;
 mod fake;
 mod faults;
 mod kill;
+mod ledger;
 mod lock;
 mod merge;
 mod mutants;

@@ -73,6 +73,7 @@ impl Studio {
             snapshots: Some(Arc::new(library)),
             meters: Some(Arc::new(Steady)),
             prints: None,
+            ledger: None,
             http: axum::Router::new(),
             counts: Arc::default(),
         };

@@ -5,12 +5,13 @@ use prost::Message as _;
 use crate::docs::golden;
 use crate::files::repository;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "lathe/v1/rack.proto",
     "lathe/v1/snapshot.proto",
     "lathe/v1/meter.proto",
     "lathe/v1/print.proto",
     "lathe/v1/system.proto",
+    "lathe/v1/ledger.proto",
 ];
 
 #[test]

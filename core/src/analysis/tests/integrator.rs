@@ -120,3 +120,34 @@ fn what_was_kept_badly_is_refused() {
     assert!(wrong(|s| s.loudness.blocks.reverse()).is_some());
     assert!(wrong(|s| s.channels[0].dr.blocks[0].energy = f64::NAN).is_some());
 }
+
+#[test]
+fn at_another_rate_every_mean_stays() {
+    let mut track = new();
+    quanta(21, 12).iter().for_each(|a| track.process(a));
+    track.gap(4800);
+    let before = track.figures();
+    let saved = track.save().at_rate(96_000);
+    let resumed = Integrator::resume(96_000, &stereo(), IntegratorSettings::default(), &saved).unwrap();
+    let after = resumed.figures();
+    assert_eq!((after.frames, after.missed), (2 * before.frames, 9600));
+    assert_eq!(after.loudness.integrated, before.loudness.integrated);
+    assert_eq!((after.true_peak, after.dr, after.plr), (before.true_peak, before.dr, before.plr));
+    for (a, b) in after.channels.iter().zip(&before.channels) {
+        assert!((a.rms - b.rms).abs() < 1e-9 && (a.dc - b.dc).abs() < 1e-15, "{a:?} for {b:?}");
+    }
+    assert!((after.correlation.unwrap() - before.correlation.unwrap()).abs() < 1e-12);
+    assert_eq!(after.true_peaks[0].frame, 2 * before.true_peaks[0].frame);
+}
+
+#[test]
+fn what_is_saved_is_text_and_back() {
+    let mut track = new();
+    quanta(22, 8).iter().for_each(|a| track.process(a));
+    let saved = track.save();
+    let text = toml::to_string(&saved).unwrap();
+    assert_eq!(toml::from_str::<Saved>(&text).unwrap(), saved, "bit for bit");
+    let figures = new().figures();
+    let text = toml::to_string(&figures).unwrap();
+    assert_eq!(toml::from_str::<crate::analysis::Figures>(&text).unwrap(), figures, "of silence");
+}
