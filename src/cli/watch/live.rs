@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
-use super::scale::further;
-use super::state::State;
+use super::scale::{Scale, further};
+use super::state::{Scope, State};
 use super::{scope, view};
 use crate::client::v1::{
     GetRackRequest, GetStatusRequest, ResetMetersRequest, WatchMetersRequest, WatchMetersResponse,
@@ -41,6 +41,7 @@ struct Link {
     client: Client,
     meters: Stream<WatchMetersResponse>,
     asked: WatchMetersRequest,
+    scale: &'static Scale,
     spectrum: Option<Look<WatchSpectrumRequest, WatchSpectrumResponse>>,
     scope: Option<Look<WatchScopeRequest, WatchScopeResponse>>,
     status: Instant,
@@ -203,15 +204,27 @@ impl Link {
         let asked = request(state, hz);
         let meters = client.call_within(PATIENCE, client.meters().watch_meters(asked.clone()))?;
         let now = Instant::now();
-        Ok(Link { client, meters, asked, spectrum: None, scope: None, status: now, heard: now })
+        Ok(Link { client, meters, asked, scale: state.scale, spectrum: None, scope: None, status: now, heard: now })
     }
 
     /// Waits a little for readings and takes all that are there.
     fn hear(&mut self, state: &mut State, hz: f64) -> Result<(), Failure> {
         let wanted = request(state, hz);
         if wanted != self.asked {
-            self.meters = self.client.call_within(PATIENCE, self.client.meters().watch_meters(wanted.clone()))?;
-            (self.asked, self.heard) = (wanted, Instant::now());
+            let answer = self.client.call_within(PATIENCE, self.client.meters().watch_meters(wanted.clone()));
+            match answer {
+                Ok(meters) => {
+                    (self.meters, self.asked, self.scale) = (meters, wanted, state.scale);
+                    self.heard = Instant::now();
+                }
+                Err(why) if why.exit == Exit::Unavailable => return Err(why),
+                Err(why) => {
+                    // What was watched before goes on.
+                    state.taps.clone_from(&self.asked.taps);
+                    state.choose(self.scale);
+                    state.note = why.message;
+                }
+            }
         }
         let mut patience = KEYS;
         for _ in 0..AT_ONCE {
@@ -224,8 +237,8 @@ impl Link {
             return Err(Failure::new(Exit::Unavailable, words));
         }
         if self.status.elapsed() > STATUS {
-            let status = self.client.system().get_status(GetStatusRequest {});
-            let status = self.client.call_within(PATIENCE, status)?;
+            let mut system = self.client.system();
+            let status = self.client.call_within(PATIENCE, system.get_status(GetStatusRequest {}))?;
             if status.applied_revision != state.status.applied_revision {
                 let rack = self.client.call_within(PATIENCE, self.client.rack().get_rack(GetRackRequest {}))?;
                 state.rack = rack.rack.unwrap_or_default();
@@ -238,6 +251,12 @@ impl Link {
     /// Asks for what is on the screen and for nothing else; a refusal is told in the panel.
     fn follow(&mut self, state: &mut State, hz: f64, spectrum: bool, scope: bool) {
         let hz = hz.clamp(1.0, FASTEST_LOOK_HZ);
+        if !spectrum {
+            state.spectrum = None;
+        }
+        if !scope {
+            state.scope = Scope::default();
+        }
         let client = &self.client;
         let wanted = spectrum.then(|| state.kind.request(state.tap(), hz));
         turn(&mut self.spectrum, wanted, &mut state.spectrum_refused, |r| {
