@@ -124,7 +124,10 @@ mod tests {
         // −6 dBFS is at 85 %: 34 of 40 cells.
         assert_eq!(row(&bar(-6.0, -6.0, None), 40), "█".repeat(34) + &" ".repeat(6));
         // −20 at half; −10 at 75 %, the mark in the last cell before it.
-        assert_eq!(row(&bar(-20.0, -10.0, Some(-4.0)), 20), format!("{}{}  ┃  ", "█".repeat(10), "▒".repeat(5))[..]);
+        assert_eq!(
+            row(&bar(-20.0, -10.0, Some(-4.0)), 20),
+            format!("{}{}  ┃  ", "█".repeat(10), "▒".repeat(5))[..]
+        );
         // An eighth of a cell is 0.5 % of 25 cells, 0.2 dB.
         assert_eq!(row(&bar(-19.8, -19.8, None), 25), "█".repeat(12) + "▋" + &" ".repeat(12));
         assert_eq!(row(&bar(f64::NEG_INFINITY, f64::NEG_INFINITY, Some(f64::NEG_INFINITY)), 5), "     ");

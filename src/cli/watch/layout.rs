@@ -82,7 +82,9 @@ pub fn arrange(body: Rect, needs: Needs) -> Panels {
     }
     let mut thick = 1;
     let spare = if wide { 2 } else { 3 * bars + 12 };
-    while thick < 3 && rows.left >= needs.channels + spare && levels == bars + needs.taps + needs.channels * (thick - 1)
+    while thick < 3
+        && rows.left >= needs.channels + spare
+        && levels == bars + needs.taps + needs.channels * (thick - 1)
     {
         levels += rows.claim(needs.channels);
         thick += 1;

@@ -86,7 +86,8 @@ fn one(buffer: &mut Buffer, row: Rect, state: &State, name: &str, c: &Channel) {
         Lamp::Clip => ("CLIP", ink.alarm()),
     };
     let bar = bar_area(middle);
-    let after = Rect { x: bar.x + bar.width, width: (row.x + row.width).saturating_sub(bar.x + bar.width), ..middle };
+    let after =
+        Rect { x: bar.x + bar.width, width: (row.x + row.width).saturating_sub(bar.x + bar.width), ..middle };
     let hottest = match scale.peak {
         Peak::True => c.highest > 0.0,
         Peak::Sample(up) => c.highest >= up,

@@ -204,7 +204,16 @@ impl Link {
         let asked = request(state, hz);
         let meters = client.call_within(PATIENCE, client.meters().watch_meters(asked.clone()))?;
         let now = Instant::now();
-        Ok(Link { client, meters, asked, scale: state.scale, spectrum: None, scope: None, status: now, heard: now })
+        Ok(Link {
+            client,
+            meters,
+            asked,
+            scale: state.scale,
+            spectrum: None,
+            scope: None,
+            status: now,
+            heard: now,
+        })
     }
 
     /// Waits a little for readings and takes all that are there.
@@ -240,7 +249,8 @@ impl Link {
             let mut system = self.client.system();
             let status = self.client.call_within(PATIENCE, system.get_status(GetStatusRequest {}))?;
             if status.applied_revision != state.status.applied_revision {
-                let rack = self.client.call_within(PATIENCE, self.client.rack().get_rack(GetRackRequest {}))?;
+                let rack =
+                    self.client.call_within(PATIENCE, self.client.rack().get_rack(GetRackRequest {}))?;
                 state.rack = rack.rack.unwrap_or_default();
             }
             (state.status, self.status) = (status, Instant::now());
@@ -286,9 +296,9 @@ fn turn<Request: Clone + PartialEq, Response>(
         *look = None;
         return;
     };
-    let there = look.as_ref().is_some_and(|l| {
-        l.request == request && (l.stream.is_some() || l.tried.elapsed() < PATIENCE)
-    });
+    let there = look
+        .as_ref()
+        .is_some_and(|l| l.request == request && (l.stream.is_some() || l.tried.elapsed() < PATIENCE));
     if there {
         return;
     }

@@ -50,7 +50,9 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
     if rows.len() < 4 {
         return;
     }
-    for (row, (name, value)) in rows.iter().zip([("M", t.momentary), ("S", t.short_term), ("I", t.integrated)]) {
+    for (row, (name, value)) in
+        rows.iter().zip([("M", t.momentary), ("S", t.short_term), ("I", t.integrated)])
+    {
         bar(buffer, *row, state, law, name, value);
     }
     let ticks = ticks(state.target);

@@ -48,7 +48,11 @@ pub fn correlation(buffer: &mut Buffer, area: Rect, state: &State) {
         line.push(("      -".to_string(), ink.plain()));
     }
     line.push((mono.unwrap_or_default(), ink.dim()));
-    pieces(buffer, Rect { x: bar.x + bar.width, width: area.x + area.width - bar.x - bar.width, ..bar }, &line);
+    pieces(
+        buffer,
+        Rect { x: bar.x + bar.width, width: area.x + area.width - bar.x - bar.width, ..bar },
+        &line,
+    );
 }
 
 pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {

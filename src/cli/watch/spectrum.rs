@@ -113,7 +113,8 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
     if inside.height < 3 || inside.width <= SCALE + 4 {
         return;
     }
-    let graph = Rect { x: inside.x + SCALE, width: inside.width - SCALE, height: inside.height - 1, ..inside };
+    let graph =
+        Rect { x: inside.x + SCALE, width: inside.width - SCALE, height: inside.height - 1, ..inside };
     levels(buffer, Rect { width: SCALE, height: graph.height, ..inside }, state);
     let below = Rect { y: inside.y + graph.height, height: 1, ..graph };
     let Some(s) = &state.spectrum else {
@@ -136,7 +137,11 @@ fn levels(buffer: &mut Buffer, area: Rect, state: &State) {
     let mut db = TOP;
     while db > FLOOR {
         let row = (((1.0 - height(db)) * rows) as u16).min(area.height - 1);
-        pieces(buffer, Rect { y: area.y + row, height: 1, ..area }, &[(format!("{db:>3.0}"), state.ink.dim())]);
+        pieces(
+            buffer,
+            Rect { y: area.y + row, height: 1, ..area },
+            &[(format!("{db:>3.0}"), state.ink.dim())],
+        );
         db -= step;
     }
 }
@@ -151,7 +156,9 @@ fn thirds(buffer: &mut Buffer, area: Rect, state: &State, points: &[Point]) -> V
     let step = wide.max(1);
     let shown = if step > 2 { step - 1 } else { step };
     // Where there are more bands than columns, neighbours share one.
-    let column = |n: usize| if wide > 0 { n as u16 * step } else { (n * usize::from(area.width) / bands.len()) as u16 };
+    let column = |n: usize| {
+        if wide > 0 { n as u16 * step } else { (n * usize::from(area.width) / bands.len()) as u16 }
+    };
     let mut tops = vec![(0, 0); usize::from(area.width)];
     let eighths = |db: f64| (height(db) * f64::from(area.height) * 8.0).round() as u32;
     for (n, (_, level, hold)) in bands.iter().enumerate() {

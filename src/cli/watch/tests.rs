@@ -24,7 +24,8 @@ fn channel(rms: f64, peak: f64) -> ChannelReadings {
 /// A tap of these channels, and readings by symbol, one for each channel.
 fn tap(channels: Vec<ChannelReadings>, readings: &[(&str, &[f64])]) -> TapReadings {
     let names = ["L", "R"];
-    let reading = |symbol: &str, n: usize, v: f64| Reading { name: format!("{symbol}/{}", names[n]), value: Some(v) };
+    let reading =
+        |symbol: &str, n: usize, v: f64| Reading { name: format!("{symbol}/{}", names[n]), value: Some(v) };
     let each = readings.iter();
     TapReadings {
         tap: "out".into(),
@@ -52,9 +53,17 @@ fn meters(frame: u64, tap: TapReadings) -> WatchMetersResponse {
 }
 
 fn state() -> State {
-    let audio = AudioStatus { backend: "clock".into(), sample_rate: 48_000, source: "demo".into(), ..AudioStatus::default() };
-    let status =
-        GetStatusResponse { rack_name: "Stereo master".into(), audio: Some(audio), ..GetStatusResponse::default() };
+    let audio = AudioStatus {
+        backend: "clock".into(),
+        sample_rate: 48_000,
+        source: "demo".into(),
+        ..AudioStatus::default()
+    };
+    let status = GetStatusResponse {
+        rack_name: "Stereo master".into(),
+        audio: Some(audio),
+        ..GetStatusResponse::default()
+    };
     let rack = Rack { channels: vec!["L".into(), "R".into()], ..Rack::default() };
     State { server: "here:1".into(), status, rack, ..State::default() }
 }
@@ -128,7 +137,12 @@ fn every_scale_reads_its_own_symbol_with_its_own_ticks() {
         assert!((19..=20).contains(&solid), "{}: {solid} cells\n{}", scale.name, shown.join("\n"));
         assert!(shown[1].contains(scale.title), "{}", shown[1]);
         for (_, label) in &scale.ticks[..4] {
-            assert!(shown[4].split_whitespace().any(|w| w == *label), "{}: {label} in {}", scale.name, shown[4]);
+            assert!(
+                shown[4].split_whitespace().any(|w| w == *label),
+                "{}: {label} in {}",
+                scale.name,
+                shown[4]
+            );
         }
     }
 }
@@ -183,7 +197,9 @@ fn peaks_fall_by_20_db_in_1_7_s_and_marks_stay_for_1_5_s() {
 fn loudness_has_its_figures_and_the_target_its_line() {
     let mut s = shown();
     let plain = screen(&s, 80, 40);
-    for words in ["M    -14.2 LUFS", "S    -15.0", "I    -16.3", "LRA    4.2 LU", "TP    -1.5 dBTP", "PLR   14.8 LU"] {
+    for words in
+        ["M    -14.2 LUFS", "S    -15.0", "I    -16.3", "LRA    4.2 LU", "TP    -1.5 dBTP", "PLR   14.8 LU"]
+    {
         assert!(plain.contains(words), "{words}\n{plain}");
     }
     assert!(!plain.contains("target"));
@@ -241,7 +257,10 @@ fn a_tone_stands_over_its_frequency_at_its_level() {
     assert!(screen(&s, 40, 30).contains("1k"), "bands that share columns");
     s.kind = Kind::Line;
     let dots = screen(&s, 70, 30);
-    assert!(dots.contains("lines, fast") && dots.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{dots}");
+    assert!(
+        dots.contains("lines, fast") && dots.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)),
+        "{dots}"
+    );
     s.spectrum = None;
     s.spectrum_refused = Some("over the budget".into());
     assert!(screen(&s, 70, 30).contains("over the budget"), "a refusal is told where it is missed");
@@ -256,12 +275,14 @@ fn the_goniometer_shows_mono_upright_and_left_to_the_left() {
         let begin = rows(&s, 120, 40).iter().position(|r| r.contains("goniometer")).unwrap() as u16;
         let lit = |x: u16, y: u16| {
             let cell = &buffer[(x, y)];
-            cell.fg == Color::Green && ('\u{2801}'..='\u{28ff}').contains(&cell.symbol().chars().next().unwrap())
+            cell.fg == Color::Green
+                && ('\u{2801}'..='\u{28ff}').contains(&cell.symbol().chars().next().unwrap())
         };
         let inside = (begin + 1..39).flat_map(|y| (60..120).map(move |x| (x, y)));
         inside.filter(|(x, y)| lit(*x, *y)).collect::<Vec<_>>()
     };
-    let line = |l: f32, r: f32| (-20..=20).map(|n| [l * n as f32 / 20.0, r * n as f32 / 20.0]).collect::<Vec<_>>();
+    let line =
+        |l: f32, r: f32| (-20..=20).map(|n| [l * n as f32 / 20.0, r * n as f32 / 20.0]).collect::<Vec<_>>();
     let mono = columns(&line(0.5, 0.5));
     let across: std::collections::BTreeSet<u16> = mono.iter().map(|p| p.0).collect();
     assert!(across.len() <= 2 && mono.len() >= 8, "upright: {mono:?}");
@@ -310,11 +331,14 @@ fn any_size_is_drawn_and_the_stated_ones_show_what_matters() {
     }
     s.help = false;
     let small = screen(&s, 60, 15);
-    for words in ["Stereo master", "-20", "M    -14.2", "limiter", "corr", "DSP load  12 %", "2 xruns", "q quit"] {
+    for words in
+        ["Stereo master", "-20", "M    -14.2", "limiter", "corr", "DSP load  12 %", "2 xruns", "q quit"]
+    {
         assert!(small.contains(words), "{words}\n{small}");
     }
     let large = screen(&s, 200, 60);
-    for words in ["spectrum out", "goniometer", "gain reduction", "PLR", "r reset", "Stereo master", "here:1"] {
+    for words in ["spectrum out", "goniometer", "gain reduction", "PLR", "r reset", "Stereo master", "here:1"]
+    {
         assert!(large.contains(words), "{words}\n{large}");
     }
     s.help = true;

@@ -47,7 +47,9 @@ fn nothing(state: &State) -> Option<Vec<String>> {
     }
     match &state.meters {
         None => Some(vec!["waiting for readings …".into()]),
-        Some(m) if !m.audible => Some(vec!["no audio: nobody can hear the rack, so nothing is measured".into()]),
+        Some(m) if !m.audible => {
+            Some(vec!["no audio: nobody can hear the rack, so nothing is measured".into()])
+        }
         Some(m) if m.taps.is_empty() => Some(vec![format!("there is no tap {} now", safe(state.tap()))]),
         Some(_) => None,
     }

@@ -256,7 +256,9 @@ impl Screen {
 #[test]
 fn a_terminal_gets_a_meter_bridge_and_is_left_as_it_was() {
     let studio = Studio::new();
-    let Some(mut screen) = Screen::new(&studio, &format!("stty cols 90 rows 30; {LATHE} watch")) else { return };
+    let Some(mut screen) = Screen::new(&studio, &format!("stty cols 90 rows 30; {LATHE} watch")) else {
+        return;
+    };
     screen.until("\u{1b}[?1049h");
     // These meters end after five readings: the bridge says so, and finds them again, as often as they end.
     screen.until("has ended");
