@@ -135,12 +135,7 @@ impl Sources {
         page.gauge("audio_period", Some("frames"), "Length of a period, 0 without a driver", period)?;
         let latency = audio.latency as f64;
         page.gauge("audio_latency", Some("frames"), "Latency from main in to main out", latency)?;
-        page.counter(
-            "audio_xruns",
-            None,
-            "Glitches that JACK told of, or a file that played had",
-            audio.xruns,
-        )?;
+        page.counter("audio_xruns", None, "Glitches that JACK told of, or a file that played had", audio.xruns)?;
         let lost = audio.lost_engines;
         page.counter("audio_lost_engines", None, "Engines lost to a panic or a hung driver", lost)
     }
@@ -153,8 +148,7 @@ impl Sources {
         page.gauge("dsp_load_worst", Some("ratio"), help, load.dsp_load)?;
         let help = "Mean share of the period that the callback took in the last second";
         page.gauge("dsp_load", Some("ratio"), help, load.mean_load)?;
-        let help =
-            "How much faster frames pass than the rate says, by the machine's clock; NaN until it is known";
+        let help = "How much faster frames pass than the rate says, by the machine's clock; NaN until it is known";
         let deviation = load.clock.map_or(f64::NAN, |c| c.deviation);
         page.gauge("audio_clock_deviation", Some("ratio"), help, deviation)?;
         let bound = |n: usize| if n + 1 < STEPS { (n + 1) as f64 / STEPS as f64 } else { f64::INFINITY };

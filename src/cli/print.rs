@@ -89,7 +89,9 @@ struct List {
 
 /// Watch a print until it is over; without a name, the one that began last
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  lathe print watch\n  lathe print watch \"Song 1\" --hz 1 --json")]
+#[command(
+    after_help = "Examples:\n  lathe print watch\n  lathe print watch \"Song 1\" --hz 1 --json"
+)]
 struct Watch {
     #[command(flatten)]
     remote: Remote,
@@ -116,11 +118,7 @@ enum Format {
 
 fn seconds(s: &str) -> Result<f64, String> {
     let v: f64 = s.parse().map_err(|_| format!("{s} is not a number of seconds"))?;
-    if v > 0.0 && v <= 604_800.0 {
-        Ok(v)
-    } else {
-        Err(format!("{v} s is not allowed: above 0 s, to 604800 s"))
-    }
+    if v > 0.0 && v <= 604_800.0 { Ok(v) } else { Err(format!("{v} s is not allowed: above 0 s, to 604800 s")) }
 }
 
 fn hz(s: &str) -> Result<f64, String> {
@@ -162,12 +160,7 @@ fn start(a: &Start) -> Result<(), Failure> {
         || print_json(&p),
         || {
             let (rate, channels) = (p.sample_rate, p.channels.join(" "));
-            format!(
-                "printing {} to {}: {rate} Hz, {} bits, {channels}",
-                source_name(&p),
-                safe(&p.file),
-                p.bits
-            )
+            format!("printing {} to {}: {rate} Hz, {} bits, {channels}", source_name(&p), safe(&p.file), p.bits)
         },
     );
     Ok(())
@@ -272,10 +265,9 @@ fn is_over(p: &Print) -> bool {
 /// A failed print ends the command with 1.
 fn judge(p: &Print) -> Result<(), Failure> {
     match p.state() {
-        PrintState::Failed => Err(Failure::new(
-            Exit::Failed,
-            format!("the print {} failed: {}", safe(&p.name), safe(&p.reason)),
-        )),
+        PrintState::Failed => {
+            Err(Failure::new(Exit::Failed, format!("the print {} failed: {}", safe(&p.name), safe(&p.reason))))
+        }
         _ => Ok(()),
     }
 }

@@ -43,8 +43,8 @@ pub use error::FileError;
 pub use quantise::DEFAULT_SEED;
 pub use reader::{AudioReader, Warnings};
 pub use recording::{Container, Recorded, Recording, repair_wav};
-pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
 pub use storage::Storage;
+pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
 pub use writer::{AudioWriter, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
 
 /// Opens an audio file; the same as [`AudioReader::open`].

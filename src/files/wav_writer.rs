@@ -9,7 +9,7 @@ use super::quantise::Quantiser;
 use super::storage::Storage;
 use super::wav_header::{SUBFORMAT_TAIL, TAG_EXTENSIBLE, TAG_FLOAT, TAG_PCM};
 use super::writer::{Sink, Totals, WriteOptions};
-use super::{Bext, BitDepth, WriteSpec};
+use super::{BitDepth, Bext, WriteSpec};
 
 /// Largest size that the RIFF header can state and that no reader takes for "unknown".
 pub(super) const MAX_RIFF_BYTES: u64 = 0xffff_fffe;

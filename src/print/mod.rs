@@ -138,7 +138,8 @@ impl Prints {
     /// Opens the directory. One that cannot be had yet is tried again with every call, as no disk is a
     /// reason for silence.
     pub fn new(host: Handle, dir: &Path, limits: Limits) -> Prints {
-        let prints = Prints(Arc::new(Desk { host, dir: dir.to_path_buf(), limits, shelf: Mutex::new(None) }));
+        let prints =
+            Prints(Arc::new(Desk { host, dir: dir.to_path_buf(), limits, shelf: Mutex::new(None) }));
         if let Err(e) = prints.shelf() {
             tracing::error!("{e}");
         }
@@ -374,10 +375,7 @@ impl Prints {
             ("", []) => return Err(PrintError::NotFound { name: String::new(), hint: ": none runs".into() }),
             ("", _) => {
                 let names: Vec<String> = running.iter().map(|p| format!("\"{}\"", p.name())).collect();
-                return Err(PrintError::Name(format!(
-                    "say which one is to be stopped: {}",
-                    names.join(", ")
-                )));
+                return Err(PrintError::Name(format!("say which one is to be stopped: {}", names.join(", "))));
             }
             (name, _) => shelf.find(name).ok_or_else(|| not_found(&shelf, name))?,
         };

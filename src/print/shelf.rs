@@ -82,10 +82,7 @@ fn read(folder: &dyn Folder, name: &str) -> Result<Entry, String> {
         return Err(format!("format {} is not {FORMAT}", entry.format));
     }
     let file = format!("{name}.{}", entry.container.extension());
-    if entry.name != name
-        || check_name(name) != Ok(name)
-        || ![&file, &format!(".{file}.part")].contains(&&entry.file)
-    {
+    if entry.name != name || check_name(name) != Ok(name) || ![&file, &format!(".{file}.part")].contains(&&entry.file) {
         return Err(format!("it is of a print {:?} in {:?}", entry.name, entry.file));
     }
     if !(1..=MAX_CHANNELS).contains(&entry.channels.len()) || entry.depth().is_none() {
@@ -100,14 +97,10 @@ fn repair(folder: &dyn Folder, names: &[String], entry: &mut Entry) {
     entry.state = State::Failed;
     entry.why = match (names.contains(&entry.part()), names.contains(&entry.file)) {
         (true, _) => match complete(folder, entry) {
-            Ok(()) => {
-                "interrupted: lathed was ended in the middle; the file has what had reached the disk".into()
-            }
+            Ok(()) => "interrupted: lathed was ended in the middle; the file has what had reached the disk".into(),
             Err(e) => format!("interrupted: lathed was ended in the middle, and the file is not whole: {e}"),
         },
-        (_, true) if was == State::Recording => {
-            "interrupted: lathed was ended while it completed the file".into()
-        }
+        (_, true) if was == State::Recording => "interrupted: lathed was ended while it completed the file".into(),
         _ => "interrupted: lathed was ended in the middle, and the file is not there".into(),
     };
     if let Ok(hash) = folder.hash(&entry.file) {

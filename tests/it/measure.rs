@@ -26,13 +26,9 @@ fn measured(desk: &Desk, name: &str) -> Value {
 fn a_tone_reads_the_same_at_every_rate_and_in_every_layout() {
     let desk = Desk::new();
     // 1 kHz at -23 dBFS in so many channels; what their weights add up to (BS.1770-5: 1.41 for surrounds).
-    for (channels, layout, weights) in [
-        (1, "mono", 1.0),
-        (2, "stereo", 2.0),
-        (5, "5.0", 3.0 + 2.82),
-        (6, "5.1", 3.0 + 2.82),
-        (8, "7.1", 5.0 + 2.82),
-    ] {
+    for (channels, layout, weights) in
+        [(1, "mono", 1.0), (2, "stereo", 2.0), (5, "5.0", 3.0 + 2.82), (6, "5.1", 3.0 + 2.82), (8, "7.1", 5.0 + 2.82)]
+    {
         for rate in [44_100, 48_000, 96_000, 192_000] {
             let frames = 4 * rate as usize;
             desk.write("a.wav", rate, BitDepth::F32, &sine(channels, frames, rate, 1000.0, -23.0));
@@ -108,17 +104,11 @@ fn range_dynamics_stereo_and_health() {
     };
     let (hz, mean, high) = (numbers("frequencies_hz"), numbers("mean_dbfs"), numbers("p90_dbfs"));
     let at = (0..hz.len()).max_by(|a, b| mean[*a].total_cmp(&mean[*b])).unwrap();
-    assert!(
-        (hz[at] / 997.0).log2().abs() < 1.0 / 11.0 && (high[at] + 20.0).abs() < 0.3,
-        "{} Hz, {}",
-        hz[at],
-        high[at]
-    );
+    assert!((hz[at] / 997.0).log2().abs() < 1.0 / 11.0 && (high[at] + 20.0).abs() < 0.3, "{} Hz, {}", hz[at], high[at]);
     let far = (0..hz.len()).filter(|n| (hz[*n] / 997.0).log2().abs() > 1.0 && hz[*n] > 100.0);
     assert!(far.clone().all(|n| mean[n] < -80.0), "{:?}", far.map(|n| mean[n]).collect::<Vec<_>>());
     // 16 bits in a file of 24, and floats that are more.
-    let sixteen: Vec<f64> =
-        noise(1, 9000, 0.5)[0].iter().map(|x| (x * 32_768.0).round() / 32_768.0).collect();
+    let sixteen: Vec<f64> = noise(1, 9000, 0.5)[0].iter().map(|x| (x * 32_768.0).round() / 32_768.0).collect();
     desk.write("b.wav", rate, BitDepth::I24, &[sixteen]);
     desk.write("c.wav", rate, BitDepth::F32, &noise(1, 9000, 1e-3));
     assert_eq!(measured(&desk, "b.wav")["bits_in_use"], 16);
@@ -191,10 +181,7 @@ fn rows_over_time_begin_when_they_are_known_and_end_at_the_figures() {
         let rows = rows(&said.out);
         assert_eq!(rows.len(), 80, "{rate}");
         let first = |column: usize| rows.iter().position(|r| !r[column].is_empty()).map(|n| rows[n][0]);
-        assert_eq!(
-            [first(1), first(2), first(3), first(4)],
-            [Some("0.4"), Some("3.0"), Some("0.4"), Some("0.1")]
-        );
+        assert_eq!([first(1), first(2), first(3), first(4)], [Some("0.4"), Some("3.0"), Some("0.4"), Some("0.1")]);
         for (n, row) in rows.iter().enumerate() {
             assert_eq!((row[0], row[5]), (format!("{:.1}", (n + 1) as f64 / 10.0).as_str(), "a.wav"));
         }
@@ -302,18 +289,13 @@ fn the_page_holds_everything_and_needs_nothing() {
     }
     // Nothing is fetched: the only address is the name of the language.
     assert_eq!(page.matches("://").count(), 1);
-    assert!(
-        !page.contains("url(") && !page.contains("@import") && page.contains("prefers-color-scheme: dark")
-    );
+    assert!(!page.contains("url(") && !page.contains("@import") && page.contains("prefers-color-scheme: dark"));
     // The figures of the page are those of the table, and no number is missing in a drawing.
     for line in said.out.lines().filter(|l| l.starts_with("  integrated") || l.starts_with("  true peak")) {
         let value = line.split_whitespace().find(|w| w.parse::<f64>().is_ok()).unwrap();
         assert!(page.contains(&format!("<td>{value}</td>")), "{line}");
     }
-    assert!(
-        !page.contains("NaN") && !page.contains("inf\"") && !page.contains("infL"),
-        "no numbers in a drawing"
-    );
+    assert!(!page.contains("NaN") && !page.contains("inf\"") && !page.contains("infL"), "no numbers in a drawing");
     assert!(page.len() < 400_000, "{} bytes", page.len());
 }
 
@@ -326,18 +308,13 @@ fn names_are_text_wherever_they_stand() {
         std::fs::rename(desk.path("a.wav"), desk.path(name)).unwrap();
     }
     let mut command = desk.command(LATHE);
-    let said =
-        command.args(["measure", "--report", "page.html"]).args(names).arg("no<b>.wav").output().unwrap();
+    let said = command.args(["measure", "--report", "page.html"]).args(names).arg("no<b>.wav").output().unwrap();
     assert_eq!(said.status.code(), Some(74));
     let page = std::fs::read_to_string(desk.path("page.html")).unwrap();
     let seen = elements(&page);
     assert!(!seen.iter().any(|n| n == "script") && !page.contains('\u{1b}'));
     assert!(page.contains("&lt;script&gt;alert(1)&lt;!-- &amp; &quot;quoted&quot; &#39;too&#39;.wav"));
-    assert!(
-        page.contains("<h1>Comparison</h1>")
-            && page.contains("Not measured")
-            && page.contains("no&lt;b&gt;.wav")
-    );
+    assert!(page.contains("<h1>Comparison</h1>") && page.contains("Not measured") && page.contains("no&lt;b&gt;.wav"));
 }
 
 #[test]
@@ -356,9 +333,7 @@ fn a_page_of_what_has_little_to_show() {
     let seen = elements(&page);
     assert_eq!(seen.iter().filter(|n| *n == "section").count(), 8);
     assert!(!page.contains("NaN"), "no numbers in a drawing");
-    for why in
-        ["The file is silent.", "too short or too quiet", "Nothing was heard", "Both channels are silent."]
-    {
+    for why in ["The file is silent.", "too short or too quiet", "Nothing was heard", "Both channels are silent."] {
         assert!(page.contains(why), "{why}");
     }
     for file in files.split(' ') {
@@ -383,10 +358,7 @@ fn wrong_usage_writes_nothing() {
     }
     let said = desk.lathe("measure --report page.html no.wav").exits(74);
     assert!(said.out.is_empty(), "{}", said.out);
-    assert_eq!(
-        (desk.names(), std::fs::read(desk.path("a.wav")).unwrap()),
-        (vec!["a.wav".to_string()], before)
-    );
+    assert_eq!((desk.names(), std::fs::read(desk.path("a.wav")).unwrap()), (vec!["a.wav".to_string()], before));
     std::fs::create_dir(desk.path("page.html")).unwrap();
     let said = desk.lathe("measure --report page.html a.wav").exits(74);
     assert!(said.err.contains("cannot write page.html"), "{}", said.err);
@@ -399,17 +371,10 @@ fn many_at_once_are_what_each_is_by_itself() {
     let desk = Desk::new();
     let mut names = String::new();
     for (n, (rate, channels, seconds)) in
-        [(48_000, 2, 9), (44_100, 2, 1), (96_000, 1, 2), (8_000, 6, 12), (48_000, 2, 0), (44_100, 2, 5)]
-            .into_iter()
-            .enumerate()
+        [(48_000, 2, 9), (44_100, 2, 1), (96_000, 1, 2), (8_000, 6, 12), (48_000, 2, 0), (44_100, 2, 5)].into_iter().enumerate()
     {
         let name = format!("{n}.wav");
-        desk.write(
-            &name,
-            rate,
-            BitDepth::F32,
-            &noise(channels, rate as usize * seconds, 0.1 * (n + 1) as f64),
-        );
+        desk.write(&name, rate, BitDepth::F32, &noise(channels, rate as usize * seconds, 0.1 * (n + 1) as f64));
         let _ = write!(names, " {name}");
     }
     let together = desk.lathe(&format!("measure --json --detail{names}")).exits(0).out;
@@ -485,9 +450,7 @@ fn oracle(audio: &[Vec<f32>], rate: u32, rows: &[Vec<&str>]) -> (f64, f64, f64, 
 #[test]
 fn an_independent_meter_agrees_on_music_and_speech() {
     let desk = Desk::new();
-    for (name, (audio, rate)) in
-        [("music", music::music(240 * 44_100)), ("speech", music::speech(150 * 48_000))]
-    {
+    for (name, (audio, rate)) in [("music", music::music(240 * 44_100)), ("speech", music::speech(150 * 48_000))] {
         music::write(&desk.path("a.wav"), &audio, rate);
         let json = desk.lathe("measure --json a.wav").exits(0).json();
         let csv = desk.lathe("measure --csv a.wav").exits(0).out;

@@ -138,7 +138,8 @@ fn a_print_is_bit_for_bit_a_render_and_says_its_loudness() {
     // Loudness: the sidecar, the chunk, and a measurement of the file.
     let path = studio.path("Song 1.wav");
     let measured = studio.lathe(&["measure", "--json", path.to_str().unwrap()]).exits(0).json();
-    let said: Value = serde_json::from_slice(&std::fs::read(studio.path("Song 1.json")).unwrap()).unwrap();
+    let said: Value =
+        serde_json::from_slice(&std::fs::read(studio.path("Song 1.json")).unwrap()).unwrap();
     let loud = &said["loudness"];
     let chunk = bext_loudness(&path);
     for (n, (key, tolerance)) in [
@@ -160,11 +161,7 @@ fn a_print_is_bit_for_bit_a_render_and_says_its_loudness() {
     assert_eq!((said["hashes"]["audio"].as_str(), out["audio_hash"].as_str()), (Some(&*hash), Some(&*hash)));
     let about = foreign(&path);
     let tags = &about["format"]["tags"];
-    assert_eq!(
-        (tags["comment"].as_str(), tags["encoded_by"].as_str()),
-        (Some("take one"), Some("lathe")),
-        "{about}"
-    );
+    assert_eq!((tags["comment"].as_str(), tags["encoded_by"].as_str()), (Some("take one"), Some("lathe")), "{about}");
     assert_eq!(about["streams"][0]["codec_name"], "pcm_f32le");
     let reference: u64 = tags["time_reference"].as_str().unwrap().parse().unwrap();
     assert!(reference < 86_400 * u64::from(RATE), "{reference} frames since midnight");
@@ -198,14 +195,16 @@ fn under_jack_a_print_is_a_render_and_a_lost_server_is_told() {
     let input = noise(2, 96_000, 5);
     let wanted = rendered(&rack, 48_000, &input);
     let mut server = Jackd::start(48_000, 128);
-    let args = ["--backend", "jack", "--jack-server", server.name(), "--rack", rack.to_str().unwrap()];
+    let args =
+        ["--backend", "jack", "--jack-server", server.name(), "--rack", rack.to_str().unwrap()];
     let studio = Studio::new(Desk::new(), &args.map(|a| a));
     let mut same = false;
     for run in 1..=6 {
         let name = format!("run {run}");
         studio.lathe(&["print", "start", &name]).exits(0);
         let origin = studio.daemon.origin().expect("the log names the origin");
-        let played = Clients::start(&server, "lathe", &["L", "R"], &input, 8192, origin.jack_frame).finish();
+        let played =
+            Clients::start(&server, "lathe", &["L", "R"], &input, 8192, origin.jack_frame).finish();
         let said = studio.lathe(&["print", "stop", &name, "--json"]);
         let p = said.json();
         if p["state"] != "done" {
@@ -232,10 +231,7 @@ fn under_jack_a_print_is_a_render_and_a_lost_server_is_told() {
     let said = studio.lathe(&["print", "watch", "lost"]).exits(1);
     assert!(said.err.contains("the audio server is gone"), "{}", said.err);
     let lost = studio.list().pop().unwrap();
-    assert_eq!(
-        (&lost["state"], read(&studio.path("lost.wav")).0[0].len()),
-        (&"failed".into(), number(&lost, "frames"))
-    );
+    assert_eq!((&lost["state"], read(&studio.path("lost.wav")).0[0].len()), (&"failed".into(), number(&lost, "frames")));
     let refused = studio.lathe(&["print", "start", "unheard"]).exits(1);
     assert!(refused.err.contains("nothing can be printed: no audio runs"), "{}", refused.err);
 }
@@ -300,8 +296,7 @@ fn requests_are_checked_and_pages_and_streams_end() {
         let told = violations(&refused);
         assert_eq!((refused.code(), told[0].0.as_str()), (Code::InvalidArgument, field), "{refused}");
     }
-    let entries: Vec<_> =
-        std::fs::read_dir(studio.path("")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let entries: Vec<_> = std::fs::read_dir(studio.path("")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(entries, [".lock"]);
     for n in 0..5 {
         let request = StartPrintRequest { seconds: 0.05, ..named(&format!("p{n}")) };
@@ -326,9 +321,7 @@ fn requests_are_checked_and_pages_and_streams_end() {
     loop {
         let request = ListPrintsRequest { page_size: 2, page_token };
         let page = run.block_on(prints.list_prints(request)).unwrap().into_inner();
-        assert!(
-            page.total_size == 5 && page.free_bytes > page.spare_bytes && page.directory.ends_with("prints")
-        );
+        assert!(page.total_size == 5 && page.free_bytes > page.spare_bytes && page.directory.ends_with("prints"));
         names.extend(page.prints.into_iter().map(|p| p.name));
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -350,11 +343,7 @@ fn a_directory_that_cannot_be_had_is_no_reason_for_silence() {
     let args = ["--backend", "clock", "--rack", GAIN, "--print-dir", dir.to_str().unwrap()];
     let studio = Studio::new(desk, &args);
     let refused = studio.lathe(&["print", "start", "a"]).exits(69);
-    assert!(
-        refused.err.contains("nothing can be printed to") && refused.err.contains("file/prints"),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains("nothing can be printed to") && refused.err.contains("file/prints"), "{}", refused.err);
     // Once it can be had, it is.
     std::fs::remove_file(studio.desk.path("file")).unwrap();
     studio.print("a", &["--seconds", "0.1"]);

@@ -107,11 +107,7 @@ pub fn spectrum(m: &Measured) -> String {
     let high = levels().filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max);
     let [p10, p50, p90] = &s.percentiles;
     let (Some(first), Some(last), true) = (s.hz.first(), s.hz.last(), high.is_finite()) else {
-        return nothing(
-            title,
-            "",
-            "The file is too short or too quiet: no window of 0.3 s is above -70 LUFS.",
-        );
+        return nothing(title, "", "The file is too short or too quiet: no window of 0.3 s is above -70 LUFS.");
     };
     let top = (high / 6.0).ceil() * 6.0;
     let low = levels().filter(|v| v.is_finite()).fold(high, f64::min);

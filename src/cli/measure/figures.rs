@@ -22,9 +22,7 @@ pub fn number(v: Option<f64>, decimals: usize) -> String {
     match v {
         Some(v) if v == f64::NEG_INFINITY => "-inf".to_string(),
         // Without the sign of −0.00.
-        Some(v) if v.is_finite() && v.abs() < 0.5 * 0.1f64.powi(decimals as i32) => {
-            format!("{:.decimals$}", 0.0)
-        }
+        Some(v) if v.is_finite() && v.abs() < 0.5 * 0.1f64.powi(decimals as i32) => format!("{:.decimals$}", 0.0),
         Some(v) if v.is_finite() => format!("{v:.decimals$}"),
         _ => "-".to_string(),
     }
@@ -148,10 +146,7 @@ pub fn rows(m: &Measured) -> Vec<Row> {
     rows.push(match m.bits() {
         Some(bits) => row("bits in use", bits.to_string(), "bits"),
         None if m.significant_bits() == 0 => row("bits in use", "-".into(), "bits"),
-        None => Row {
-            more: format!("{} significant", m.significant_bits()),
-            ..row("bits in use", "float".into(), "")
-        },
+        None => Row { more: format!("{} significant", m.significant_bits()), ..row("bits in use", "float".into(), "") },
     });
     rows
 }
@@ -185,17 +180,7 @@ pub fn facts(m: &Measured) -> String {
 /// What distinguishes files at one glance: heads with units, and a row for each.
 pub fn comparison(files: &[(std::path::PathBuf, Measured)]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let heads = vec![
-        "file",
-        "length",
-        "I LUFS",
-        "S max LUFS",
-        "M max LUFS",
-        "LRA LU",
-        "dBTP",
-        "PLR LU",
-        "DR",
-        "corr.",
-        "full scale",
+        "file", "length", "I LUFS", "S max LUFS", "M max LUFS", "LRA LU", "dBTP", "PLR LU", "DR", "corr.", "full scale",
     ];
     let row = |(path, m): &(std::path::PathBuf, Measured)| {
         let (f, l) = (&m.figures, &m.figures.loudness);

@@ -62,11 +62,7 @@ pub struct Args {
 fn page(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     let html = path.extension().is_some_and(|e| ["html", "htm"].iter().any(|h| e.eq_ignore_ascii_case(h)));
-    if html {
-        Ok(path)
-    } else {
-        Err(format!("{name} does not end in .html; a report needs a name of its own"))
-    }
+    if html { Ok(path) } else { Err(format!("{name} does not end in .html; a report needs a name of its own")) }
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -102,8 +98,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(file) = args.report.as_deref().filter(|_| !measured.is_empty()) {
         let page = report::page(&measured, &failed);
-        std::fs::write(file, page)
-            .map_err(|e| Failure::new(Exit::Io, format!("cannot write {}: {e}", text(file))))?;
+        std::fs::write(file, page).map_err(|e| Failure::new(Exit::Io, format!("cannot write {}: {e}", text(file))))?;
     }
     if failed.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Io)) }
 }

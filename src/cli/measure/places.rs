@@ -47,8 +47,7 @@ impl Places {
             return Places::named(1);
         }
         let bits = (0..32).map(|n| 1u32 << n).filter(|bit| mask & bit != 0);
-        let (roles, names): (Vec<Role>, Vec<String>) =
-            bits.map(place).collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        let (roles, names): (Vec<Role>, Vec<String>) = bits.map(place).collect::<Option<Vec<_>>>()?.into_iter().unzip();
         Some(Places { layout: Layout::new(&roles), names, known: true })
     }
 

@@ -61,7 +61,11 @@ pub fn page(files: &[(PathBuf, Measured)], failed: &[(PathBuf, String)]) -> Stri
     for note in NOTES {
         let _ = writeln!(out, "<p>{}</p>", escaped(note));
     }
-    let _ = write!(out, "<p>lathe {}</p>\n</footer>\n</main>\n</body>\n</html>\n", env!("CARGO_PKG_VERSION"));
+    let _ = write!(
+        out,
+        "<p>lathe {}</p>\n</footer>\n</main>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION")
+    );
     out
 }
 
@@ -124,8 +128,10 @@ fn cards(out: &mut String, m: &Measured) {
         ("dynamic range", number(m.dr(), 0), "DR"),
     ] {
         let hot = if name == "true peak" && f.true_peak > 0.0 { " hot" } else { "" };
-        let _ =
-            writeln!(out, "<div class=\"card{hot}\"><span>{name}</span><b>{value}</b><i>{unit}</i></div>");
+        let _ = writeln!(
+            out,
+            "<div class=\"card{hot}\"><span>{name}</span><b>{value}</b><i>{unit}</i></div>"
+        );
     }
     out.push_str("</div>\n");
 }

@@ -39,8 +39,7 @@ impl Axis {
     /// Seconds from 0 on.
     pub fn time(to: f64) -> Axis {
         const STEPS: [f64; 17] = [
-            0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
-            7200.0, 21_600.0,
+            0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0,
         ];
         let to = to.max(0.1);
         let step = step(to, 12.0, &STEPS).max(to / 12.0);
@@ -189,11 +188,7 @@ impl Plot {
             let _ = write!(grid, r#"<path class="{faint}" d="M{:.1} 0V{UNITS}"/>"#, UNITS * share);
             if let Some(label) = &l.label {
                 let minor = if l.minor { "x minor" } else { "x" };
-                let _ = write!(
-                    labels,
-                    r#"<span class="{minor}" style="left:{:.2}%">{label}</span>"#,
-                    100.0 * share
-                );
+                let _ = write!(labels, r#"<span class="{minor}" style="left:{:.2}%">{label}</span>"#, 100.0 * share);
             }
         }
         let (title, unit) = (escaped(self.title), escaped(self.unit));
@@ -242,10 +237,7 @@ mod tests {
         for (seconds, last) in [(0.4, "0:00.4"), (65.0, "1:00"), (3600.0, "1:00:00"), (1e6, "277:46:40")] {
             let axis = Axis::time(seconds);
             let labels: Vec<&str> = axis.lines.iter().filter_map(|l| l.label.as_deref()).collect();
-            assert!(
-                (4..=13).contains(&labels.len()) && labels.last() == Some(&last),
-                "{seconds}: {labels:?}"
-            );
+            assert!((4..=13).contains(&labels.len()) && labels.last() == Some(&last), "{seconds}: {labels:?}");
         }
     }
 }

@@ -17,11 +17,7 @@ pub fn of(path: &Path, m: &Measured, again: bool) -> String {
         let _ = writeln!(out, "{}", line.trim_end());
     }
     if m.spec.channels > 1 {
-        let _ = writeln!(
-            out,
-            "  {:<9} {:>8} {:>8} {:>8} {:>9} {:>10}",
-            "", "dBTP", "dBFS", "RMS", "DC %", "full scale"
-        );
+        let _ = writeln!(out, "  {:<9} {:>8} {:>8} {:>8} {:>9} {:>10}", "", "dBTP", "dBFS", "RMS", "DC %", "full scale");
         for (name, c) in m.places.names.iter().zip(&m.figures.channels) {
             let _ = writeln!(
                 out,

@@ -216,10 +216,7 @@ fn names_are_names_and_nothing_is_overwritten() {
     }
     let flac = Want { container: Container::Flac, ..want("a") };
     assert!(matches!(rig.prints.start(&flac), Err(PrintError::Format(_))));
-    assert!(matches!(
-        rig.prints.start(&Want { depth: BitDepth::I16, ..want("a") }),
-        Err(PrintError::Format(_))
-    ));
+    assert!(matches!(rig.prints.start(&Want { depth: BitDepth::I16, ..want("a") }), Err(PrintError::Format(_))));
     let long = Want { description: "d".repeat(257), ..want("a") };
     assert_eq!(rig.prints.start(&long).unwrap_err(), PrintError::Description(257));
     // A file of that name, of whatever origin, is left alone.

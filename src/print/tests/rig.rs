@@ -175,8 +175,7 @@ pub struct Rig {
 
 /// Two gains, stereo, 48 kHz.
 fn control() -> Control {
-    let text =
-        "format = 1\n[rack]\nname = \"t\"\nlayout = \"stereo\"\n[[slot]]\nid = \"a\"\nunit = \"gain\"\n";
+    let text = "format = 1\n[rack]\nname = \"t\"\nlayout = \"stereo\"\n[[slot]]\nid = \"a\"\nunit = \"gain\"\n";
     Control::new(rack::load(text, "test").unwrap().plan)
 }
 
@@ -222,7 +221,8 @@ impl Rig {
     /// Everything in the directory but the lock.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.retain(|n| n != ".lock");
         names.sort();
         names
