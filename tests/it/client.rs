@@ -184,7 +184,7 @@ fn the_meter_bridge_shows_everything_and_fits_any_screen() {
         "out dBFS: RMS, sample peak",
         "M    -14.2",
         "S    -15.0",
-        "I         -",
+        "I        -",
         "TP     0.2",
         "   L ███",
         "   R  ",

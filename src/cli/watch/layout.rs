@@ -46,21 +46,21 @@ pub fn body(screen: Size) -> Rect {
     Rect::new(0, 1.min(screen.height), screen.width, screen.height.saturating_sub(2))
 }
 
-/// Rows of one column, from its top.
+/// Rows of one column, dealt out in the order in which panels stay: after one that finds no room there is none.
 struct Rows {
     left: u16,
+    full: bool,
 }
 
 impl Rows {
-    /// So many rows if there are as many, else none.
-    fn claim(&mut self, rows: u16) -> u16 {
-        let got = if rows <= self.left { rows } else { 0 };
-        self.left -= got;
-        got
+    /// At least some rows and at most so many, or none.
+    fn panel(&mut self, least: u16, most: u16) -> u16 {
+        self.full |= self.left < least;
+        if self.full { 0 } else { self.more(most.min(self.left)) }
     }
-    /// At most so many rows, at least some; else none.
-    fn between(&mut self, least: u16, most: u16) -> u16 {
-        let got = if self.left >= least { most.min(self.left) } else { 0 };
+    /// So many rows for a panel that is there, if there are as many.
+    fn more(&mut self, rows: u16) -> u16 {
+        let got = if rows <= self.left { rows } else { 0 };
         self.left -= got;
         got
     }
@@ -70,15 +70,18 @@ impl Rows {
 pub fn arrange(body: Rect, needs: Needs) -> Panels {
     let wide = body.width >= WIDE;
     let left = if wide { (body.width * 9 / 20).clamp(56, 100) } else { body.width };
-    let mut rows = Rows { left: body.height };
+    let mut rows = Rows { left: body.height, full: false };
     let bars = needs.channels + needs.taps;
-    let mut levels = rows.between(1, bars + needs.taps);
-    let mut loudness = rows.claim(FIGURES_ROWS + u16::from(needs.target));
-    let reductions = if needs.slots > 0 { rows.between(2, 1 + needs.slots) } else { 0 };
-    let correlation = if needs.pair { rows.claim(1) } else { 0 };
-    let mut spectrum = if wide { 0 } else { rows.claim(SPECTRUM_ROWS) };
-    if loudness > 0 {
-        loudness += rows.claim(LOUDNESS_BARS_ROWS);
+    let mut levels = rows.panel(1, bars + needs.taps);
+    let figures = FIGURES_ROWS + u16::from(needs.target);
+    let mut loudness = rows.panel(figures, figures);
+    let reductions = if needs.slots > 0 { rows.panel(2, 1 + needs.slots) } else { 0 };
+    let correlation = if needs.pair { rows.panel(1, 1) } else { 0 };
+    let mut spectrum = if wide { 0 } else { rows.panel(SPECTRUM_ROWS, SPECTRUM_ROWS) };
+    // A spectrum grows to what the goniometer needs first.
+    let first = if spectrum > 0 { SCOPE_ROWS + 2 - SPECTRUM_ROWS } else { 0 };
+    if loudness > 0 && rows.left >= LOUDNESS_BARS_ROWS + first {
+        loudness += rows.more(LOUDNESS_BARS_ROWS);
     }
     let mut thick = 1;
     let spare = if wide { 2 } else { 3 * bars + 12 };
@@ -86,11 +89,11 @@ pub fn arrange(body: Rect, needs: Needs) -> Panels {
         && rows.left >= needs.channels + spare
         && levels == bars + needs.taps + needs.channels * (thick - 1)
     {
-        levels += rows.claim(needs.channels);
+        levels += rows.more(needs.channels);
         thick += 1;
     }
     if spectrum > 0 {
-        spectrum += rows.claim(rows.left);
+        spectrum += rows.more(rows.left);
     }
     let heights = [levels, loudness, reductions, correlation];
     let shown = heights.iter().filter(|h| **h > 0).count() as u16;
@@ -177,7 +180,7 @@ mod tests {
                 assert!(count >= last, "{width}x{height} shows less than a smaller one");
                 last = count;
             }
-            assert_eq!(last, if width < BESIDE_COLUMNS { 5 } else { 6 }, "{width} columns");
+            assert_eq!(last, 6, "{width} columns");
         }
         let at = |width, height| order(&arrange(body(Size { width, height }), STEREO));
         assert_eq!(at(60, 15), [true, true, true, true, false, false]);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
+use super::looks::{AT_ONCE, Look, PATIENCE, take, turn};
 use super::scale::{Scale, further};
 use super::state::{Scope, State};
 use super::{scope, view};
@@ -20,21 +21,10 @@ use crate::exit::{Exit, Failure};
 const KEYS: Duration = Duration::from_millis(40);
 const STATUS: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(500);
-/// Longest wait for a daemon while somebody watches.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Readings may be this late before they count as lost.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Spectra and goniometers are for eyes.
 const FASTEST_LOOK_HZ: f64 = 20.0;
-/// Messages of one stream that are taken at once.
-const AT_ONCE: usize = 64;
-
-/// A stream beside the meters, as it was asked for; `None`: refused, or it ended.
-struct Look<Request, Response> {
-    request: Request,
-    stream: Option<Stream<Response>>,
-    tried: Instant,
-}
 
 /// A daemon that answers.
 struct Link {
@@ -283,50 +273,4 @@ impl Link {
             state.scope.take(&look);
         }
     }
-}
-
-/// Opens a stream where another one is wanted than there is, or where the one there was has ended.
-fn turn<Request: Clone + PartialEq, Response>(
-    look: &mut Option<Look<Request, Response>>,
-    wanted: Option<Request>,
-    refused: &mut Option<String>,
-    open: impl FnOnce(Request) -> Result<Stream<Response>, Failure>,
-) {
-    let Some(request) = wanted else {
-        *look = None;
-        return;
-    };
-    let there = look
-        .as_ref()
-        .is_some_and(|l| l.request == request && (l.stream.is_some() || l.tried.elapsed() < PATIENCE));
-    if there {
-        return;
-    }
-    let (stream, why) = match open(request.clone()) {
-        Ok(stream) => (Some(stream), None),
-        Err(why) => (None, Some(why.message)),
-    };
-    *refused = why;
-    *look = Some(Look { request, stream, tried: Instant::now() });
-}
-
-/// All that has come.
-fn take<Request, Response>(
-    client: &Client,
-    look: &mut Option<Look<Request, Response>>,
-    refused: &mut Option<String>,
-) -> Vec<Response> {
-    let mut come = Vec::new();
-    let Some(look) = look else { return come };
-    while let Some(stream) = &mut look.stream {
-        match client.next(stream, Duration::ZERO) {
-            Ok(Some(message)) if come.len() < AT_ONCE => come.push(message),
-            Ok(_) => break,
-            Err(why) => {
-                (look.stream, look.tried) = (None, Instant::now());
-                *refused = Some(why.message);
-            }
-        }
-    }
-    come
 }

@@ -9,6 +9,7 @@ pub mod layout;
 mod levels;
 pub mod line;
 mod live;
+mod looks;
 mod loudness;
 mod reduction;
 pub mod scale;

@@ -90,6 +90,7 @@ pub fn title(buffer: &mut Buffer, area: Rect, state: &State, name: &str, about: 
 
 /// A line of styled pieces, as many of them as fit whole.
 pub fn pieces(buffer: &mut Buffer, area: Rect, pieces: &[(String, Style)]) {
+    let area = area.intersection(buffer.area);
     let mut x = area.x;
     for (text, style) in pieces {
         let length = text.chars().count() as u16;
