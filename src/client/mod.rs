@@ -23,6 +23,9 @@ use v1::system_service_client::SystemServiceClient;
 
 pub use server::{DEFAULT, Server};
 
+/// Messages of a daemon, one after the other.
+pub type Stream<T> = Streaming<T>;
+
 /// Longest wait for a connection, and for an answer.
 const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -92,6 +95,18 @@ impl Client {
         self.call_about(&[], call)
     }
 
+    /// The same, for at most `patience`.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_within<T>(
+        &self,
+        patience: Duration,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Failure> {
+        self.wait(patience, &[], call)
+    }
+
     /// The same; `names` are what the items of the request are called in a refusal.
     ///
     /// # Errors
@@ -101,12 +116,21 @@ impl Client {
         names: &[String],
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Failure> {
-        match self.runtime.block_on(async { timeout(ANSWER, call).await }) {
+        self.wait(ANSWER, names, call)
+    }
+
+    fn wait<T>(
+        &self,
+        patience: Duration,
+        names: &[String],
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Failure> {
+        match self.runtime.block_on(async { timeout(patience, call).await }) {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(refusal::failure(&status, names, &self.server.to_string())),
             Err(_) => Err(Failure::new(
                 Exit::Unavailable,
-                format!("{} gives no answer within {} s", self.server, ANSWER.as_secs()),
+                format!("{} gives no answer within {} s", self.server, patience.as_secs()),
             )),
         }
     }

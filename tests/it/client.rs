@@ -4,10 +4,11 @@ mod live;
 
 use lathed::cli::set::{Assignment, assignment};
 use lathed::cli::watch::line;
-use lathed::cli::watch::view::{View, draw};
+use lathed::cli::watch::state::State;
+use lathed::cli::watch::view::draw;
 use lathed::cli::{reload, remote};
 use lathed::client::v1::{
-    ChannelReadings, GetStatusResponse, Load, SlotReadings, TapReadings, WatchMetersResponse,
+    ChannelReadings, GetStatusResponse, Load, Rack, SlotReadings, TapReadings, WatchMetersResponse,
 };
 use lathed::racks::SHIPPED;
 use ratatui::Terminal;
@@ -101,6 +102,9 @@ fn wrong_usage_is_told_before_a_daemon_is_asked() {
         ("ledger start a --tap eq/out", "out, in, monitor"),
         ("ledger album --all 0123456789abcdef", "cannot be used with"),
         ("watch --hz 61", "above 0, to 60"),
+        ("watch --scale k15", "k14"),
+        ("watch --target 3", "-50 LUFS to 0 LUFS"),
+        ("watch --once --count 2", "cannot be used with"),
         ("status --server https://x", "TLS is not spoken here"),
         ("status --server a:b", "is no address"),
         ("render in.wav out.wav", "--rack"),
@@ -166,7 +170,7 @@ fn readings() -> WatchMetersResponse {
 }
 
 /// What stands on a screen of this size.
-fn screen(view: &View, width: u16, height: u16) -> String {
+fn screen(view: &State, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, view)).unwrap();
     let buffer = terminal.backend().buffer();
@@ -178,27 +182,29 @@ fn screen(view: &View, width: u16, height: u16) -> String {
 fn the_meter_bridge_shows_everything_and_fits_any_screen() {
     let status = GetStatusResponse { rack_name: "Stereo master".into(), ..GetStatusResponse::default() };
     let channels = vec!["L".to_string(), "R".to_string()];
-    let mut view = View { server: "here:1".into(), status, channels, ..View::default() };
+    let rack = Rack { channels, ..Rack::default() };
+    let mut view = State { server: "here:1".into(), status, rack, ..State::default() };
     assert!(screen(&view, 80, 24).contains("waiting for readings"));
-    view.meters = Some(readings());
+    view.take(readings());
     let shown = screen(&view, 80, 24);
     for words in [
         "Stereo master",
         "here:1",
-        "out ",
-        "M  -14.2",
-        "S  -15.0",
-        "I      - LUFS",
-        "TP max    0.2 dBTP",
+        "out dBFS: RMS, sample peak",
+        "M    -14.2",
+        "S    -15.0",
+        "I        -",
+        "TP     0.2",
         "   L ███",
-        "   R ···",
+        "   R  ",
         "-inf",
+        "OVER",
         "gain reduction",
         "limiter ███",
         "3.2 dB",
-        "DSP load  12.0 %",
+        "DSP load  12 %",
         "2 xruns",
-        "q quit   r reset",
+        "q quit",
     ] {
         assert!(shown.contains(words), "{words}\n{shown}");
     }

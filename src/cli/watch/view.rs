@@ -1,176 +1,158 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The meter bridge as it is drawn: a state and the latest readings, to a frame of any size.
+//! The meter bridge as it is drawn: a state to a frame of any size, and nothing else.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
-use super::line::{known, level};
-use crate::client::v1::{ChannelReadings, GetStatusResponse, TapReadings, WatchMetersResponse};
+use super::layout::{Needs, Panels, arrange, body};
+use super::state::State;
+use super::{help, levels, loudness, reduction, scope, spectrum};
+use crate::cli::remote::safe;
 
-/// The floor of the level bars in dBFS, and the deepest gain reduction shown in dB.
-const FLOOR: f64 = -60.0;
-const DEEPEST: f64 = 20.0;
-
-/// All that is drawn.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    pub server: String,
-    pub status: GetStatusResponse,
-    /// Channel names in port order; numbers stand in for those that are missing.
-    pub channels: Vec<String>,
-    pub meters: Option<WatchMetersResponse>,
-    /// Readings that were made but never came here.
-    pub missed: u64,
-    /// The last thing that was done or went wrong.
-    pub note: String,
-}
-
-/// Draws everything; what does not fit is left out from the bottom.
-pub fn draw(frame: &mut Frame, view: &View) {
-    let [head, body, foot] =
-        Layout::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)])
-            .areas(frame.area());
-    header(frame, head, view);
-    let mut rows = Rows { area: body, at: 0 };
-    if let Some(m) = &view.meters {
-        m.taps.iter().for_each(|t| tap(frame, &mut rows, t, &view.channels));
-        reductions(frame, &mut rows, m);
-        load(frame, &mut rows, m, view.missed);
+/// Draws everything.
+pub fn draw(frame: &mut Frame, state: &State) {
+    let screen = frame.area();
+    let buffer = frame.buffer_mut();
+    header(buffer, Rect { height: 1.min(screen.height), ..screen }, state);
+    let inside = body(screen.as_size());
+    if state.help {
+        help::draw(buffer, inside, state);
+    } else if let Some(why) = nothing(state) {
+        let lines = why.into_iter().map(Line::from);
+        for (row, line) in inside.rows().skip(1).zip(lines) {
+            line.render(row, buffer);
+        }
     } else {
-        rows.put(frame, Line::from("waiting for readings …"));
+        let panels = panels(screen.as_size(), state);
+        levels::draw(buffer, &panels, state);
+        loudness::draw(buffer, panels.loudness, state);
+        reduction::draw(buffer, panels.reductions, state);
+        scope::correlation(buffer, panels.correlation, state);
+        spectrum::draw(buffer, panels.spectrum, state);
+        scope::draw(buffer, panels.scope, state);
     }
-    let keys = if view.note.is_empty() { String::new() } else { format!("   {}", view.note) };
-    frame.render_widget(Line::from(format!("q quit   r reset{keys}")).style(dim()), foot);
+    if screen.height > 1 {
+        footer(buffer, Rect { y: screen.height - 1, height: 1, ..screen }, state);
+    }
 }
 
-/// The lines of an area, from the top.
-struct Rows {
-    area: Rect,
-    at: u16,
+/// Why there is nothing to see.
+fn nothing(state: &State) -> Option<Vec<String>> {
+    if let Some(lost) = &state.lost {
+        return Some(vec![format!("no readings: {}", safe(lost)), "trying again until it is back …".into()]);
+    }
+    match &state.meters {
+        None => Some(vec!["waiting for readings …".into()]),
+        Some(m) if !m.audible => {
+            Some(vec!["no audio: nobody can hear the rack, so nothing is measured".into()])
+        }
+        Some(m) if m.taps.is_empty() => Some(vec![format!("there is no tap {} now", safe(state.tap()))]),
+        Some(_) => None,
+    }
 }
 
-impl Rows {
-    fn put(&mut self, frame: &mut Frame, line: Line) {
-        if self.at < self.area.height {
-            let row = Rect { y: self.area.y + self.at, height: 1, ..self.area };
-            frame.render_widget(line, row);
-            self.at += 1;
+/// Where everything is on a screen of this size; nowhere while there is nothing to see.
+pub fn panels(screen: Size, state: &State) -> Panels {
+    if state.help || nothing(state).is_some() {
+        return Panels::default();
+    }
+    let taps = state.meters.as_ref().map_or(&[][..], |m| &m.taps);
+    let needs = Needs {
+        taps: taps.len() as u16,
+        channels: taps.iter().map(|t| t.channels.len() as u16).sum(),
+        slots: state.meters.as_ref().map_or(0, |m| m.slots.len() as u16),
+        pair: state.looked_at().is_some_and(|t| t.channels.len() > 1),
+        target: state.target.is_some(),
+    };
+    arrange(body(screen), needs)
+}
+
+/// A panel's first row; what remains below it.
+pub fn title(buffer: &mut Buffer, area: Rect, state: &State, name: &str, about: &str) -> Rect {
+    if area.height == 0 {
+        return area;
+    }
+    let row = Rect { height: 1, ..area };
+    let used = name.chars().count() + about.chars().count() + 3;
+    let rule = "─".repeat(usize::from(area.width).saturating_sub(used));
+    Line::from(vec![
+        Span::styled(format!("{name} "), state.ink.bold()),
+        Span::styled(format!("{about} "), state.ink.dim()),
+        Span::styled(rule, state.ink.dim()),
+    ])
+    .render(row, buffer);
+    Rect { y: area.y + 1, height: area.height - 1, ..area }
+}
+
+/// A line of styled pieces, as many of them as fit whole.
+pub fn pieces(buffer: &mut Buffer, area: Rect, pieces: &[(String, Style)]) {
+    let area = area.intersection(buffer.area);
+    let mut x = area.x;
+    for (text, style) in pieces {
+        let length = text.chars().count() as u16;
+        if area.height == 0 || x + length > area.x + area.width {
+            return;
+        }
+        buffer.set_string(x, area.y, text, *style);
+        x += length;
+    }
+}
+
+fn header(buffer: &mut Buffer, area: Rect, state: &State) {
+    let (s, ink) = (&state.status, state.ink);
+    let a = s.audio.clone().unwrap_or_default();
+    let name = if s.rack_name.is_empty() { "(no name)".to_string() } else { safe(&s.rack_name) };
+    let audible = state.meters.as_ref().map_or(a.audible, |m| m.audible);
+    let lamp = match (&state.lost, s.panic, audible) {
+        (Some(_), ..) => " SERVER LOST ",
+        (_, true, _) => " PANIC ",
+        (.., false) if state.meters.is_some() => " NO AUDIO ",
+        _ => "",
+    };
+    let source = if a.source.is_empty() { String::new() } else { format!(", {}", safe(&a.source)) };
+    let drives = format!("{} {} Hz{source}", safe(&a.backend), a.sample_rate);
+    let gap = if lamp.is_empty() { "" } else { " " };
+    pieces(
+        buffer,
+        area,
+        &[
+            (lamp.to_string(), ink.alarm()),
+            (gap.to_string(), ink.plain()),
+            (name, ink.bold()),
+            (format!("  {drives}"), ink.plain()),
+            (format!("  {}", safe(&state.server)), ink.dim()),
+        ],
+    );
+}
+
+fn footer(buffer: &mut Buffer, area: Rect, state: &State) {
+    let ink = state.ink;
+    let mut line: Vec<(String, Style)> = Vec::new();
+    if let Some(l) = state.meters.as_ref().and_then(|m| m.load.as_ref()) {
+        let busy = format!("DSP load {:>3.0} %", l.dsp_load * 100.0);
+        line.push((busy, ink.beyond(l.dsp_load >= 0.9)));
+        line.push((format!("  {} xruns", l.xruns), ink.beyond(l.xruns > 0)));
+        match l.clock_deviation {
+            Some(d) if d.abs() > 0.005 => {
+                line.push((format!("  clock {:+.1} %", d * 100.0), ink.beyond(true)));
+            }
+            _ => {}
         }
     }
-    fn gap(&mut self) {
-        self.at += 1;
+    if state.missed > 0 {
+        line.push((format!("  {} readings missed", state.missed), ink.dim()));
     }
-}
-
-fn dim() -> Style {
-    Style::new().add_modifier(Modifier::DIM)
-}
-fn bold() -> Style {
-    Style::new().add_modifier(Modifier::BOLD)
-}
-
-fn header(frame: &mut Frame, area: Rect, view: &View) {
-    let s = &view.status;
-    let a = s.audio.clone().unwrap_or_default();
-    let name = if s.rack_name.is_empty() { "(no name)".to_string() } else { s.rack_name.clone() };
-    let mut spans = vec![
-        Span::styled(name, bold()),
-        Span::raw(format!("  {} {} Hz, source {}, {}", a.backend, a.sample_rate, a.source, view.server)),
-    ];
-    let loud = Style::new().fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD);
-    let audible = view.meters.as_ref().map_or(a.audible, |m| m.audible);
-    match (s.panic, audible) {
-        (true, _) => spans.push(Span::styled("  PANIC ", loud)),
-        (_, false) => spans.push(Span::styled("  NO AUDIO ", loud)),
-        _ => {}
+    if !state.note.is_empty() {
+        line.push((format!("  {}", safe(&state.note)), ink.bold()));
     }
-    frame.render_widget(Line::from(spans), area);
-}
-
-fn tap(frame: &mut Frame, rows: &mut Rows, t: &TapReadings, names: &[String]) {
-    rows.put(
-        frame,
-        Line::from(vec![
-            Span::styled(format!("{:<12}", t.tap), bold()),
-            Span::raw(format!("M {:>6}  S {:>6}  ", known(t.momentary), known(t.short_term))),
-            Span::styled(format!("I {:>6} LUFS", known(t.integrated)), bold()),
-            Span::raw(format!("  LRA {:>5} LU", known(t.loudness_range))),
-            Span::styled(format!("  TP max {:>6} dBTP", level(t.true_peak_max)), over(t.true_peak_max)),
-        ]),
-    );
-    let width = rows.area.width.saturating_sub(32);
-    for (n, c) in t.channels.iter().enumerate() {
-        let name = names.get(n).cloned().unwrap_or_else(|| (n + 1).to_string());
-        rows.put(frame, channel(&name, c, width));
+    let space = if line.is_empty() { "" } else { "   " };
+    for key in ["q quit", "? help", "m scale", "t tap", "s spectrum", "r reset"] {
+        let before = if key == "q quit" { space } else { "  " };
+        line.push((format!("{before}{key}"), ink.dim()));
     }
-    rows.gap();
-}
-
-/// One channel: the bar is RMS, its tail the peak, then both as numbers and the true peak's maximum.
-fn channel(name: &str, c: &ChannelReadings, width: u16) -> Line<'static> {
-    let at = |v: f64| ((v - FLOOR) / -FLOOR * f64::from(width)).clamp(0.0, f64::from(width)) as usize;
-    let (rms, peak) = (at(c.rms), at(c.peak).max(at(c.rms)));
-    let rest = usize::from(width) - peak;
-    let color = match c.peak {
-        p if p >= -0.1 => Color::Red,
-        p if p >= -9.0 => Color::Yellow,
-        _ => Color::Green,
-    };
-    Line::from(vec![
-        Span::raw(format!("{name:>4} ")),
-        Span::styled("█".repeat(rms), Style::new().fg(color)),
-        Span::styled("▒".repeat(peak - rms), Style::new().fg(color)),
-        Span::styled("·".repeat(rest), dim()),
-        Span::raw(format!(" {:>6} {:>6} ", level(c.peak), level(c.rms))),
-        Span::styled(format!("max {:>6}", level(c.true_peak_max)), over(c.true_peak_max)),
-    ])
-}
-
-/// Red from full scale on.
-fn over(dbtp: f64) -> Style {
-    if dbtp >= 0.0 { Style::new().fg(Color::Red).add_modifier(Modifier::BOLD) } else { Style::new() }
-}
-
-fn reductions(frame: &mut Frame, rows: &mut Rows, m: &WatchMetersResponse) {
-    if m.slots.is_empty() {
-        return;
-    }
-    rows.put(frame, Line::styled("gain reduction", bold()));
-    let width = rows.area.width.saturating_sub(26);
-    for s in &m.slots {
-        let share = (s.gain_reduction / DEEPEST).clamp(0.0, 1.0);
-        let bar = (share * f64::from(width)).round() as usize;
-        rows.put(
-            frame,
-            Line::from(vec![
-                Span::raw(format!("{:>14.14} ", s.slot)),
-                Span::styled("█".repeat(bar), Style::new().fg(Color::Magenta)),
-                Span::styled("·".repeat(usize::from(width) - bar), dim()),
-                Span::raw(format!(" {:>6.1} dB", s.gain_reduction)),
-            ]),
-        );
-    }
-    rows.gap();
-}
-
-fn load(frame: &mut Frame, rows: &mut Rows, m: &WatchMetersResponse, missed: u64) {
-    let Some(l) = &m.load else { return };
-    let color = match l.dsp_load {
-        v if v >= 0.9 => Color::Red,
-        v if v >= 0.7 => Color::Yellow,
-        _ => Color::Green,
-    };
-    let xruns = if l.xruns > 0 { Style::new().fg(Color::Red) } else { Style::new() };
-    rows.put(
-        frame,
-        Line::from(vec![
-            Span::raw("DSP load "),
-            Span::styled(format!("{:>5.1} %", l.dsp_load * 100.0), Style::new().fg(color)),
-            Span::raw(format!("  mean {:>5.1} %  ", l.mean_load * 100.0)),
-            Span::styled(format!("{} xruns", l.xruns), xruns),
-            Span::styled(format!("  {missed} readings missed"), dim()),
-        ]),
-    );
+    pieces(buffer, area, &line);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The same against a daemon's services in this process, on the built-in clock.
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use lathed::audio::supervisor::{Backend, Supervisor};
@@ -158,6 +160,8 @@ fn the_rack_is_listed_watched_and_completed() {
     let lines = studio.ok(&["watch", "--json", "--count", "2"]);
     let second: Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
     assert_eq!((&second["sequence"], &second["xruns"]), (&2.into(), &2.into()));
+    let once = studio.ok(&["watch", "--once", "--json"]);
+    assert_eq!(once, lines.lines().next().unwrap().to_string() + "\n", "--once is --count 1");
     let ended = studio.lathe(&["watch"]).exits(69);
     assert_eq!(ended.out.lines().count(), 5, "a stream that ends is told: {}", ended.err);
     let server = studio.server.to_string();
@@ -205,16 +209,65 @@ fn racks_and_snapshots_go_out_and_come_back() {
     assert!(gone.err.contains("there is no snapshot \"Final\""), "{}", gone.err);
 }
 
+/// A command on a terminal of its own; what it shows is collected while it runs.
+struct Screen {
+    child: std::process::Child,
+    keys: std::process::ChildStdin,
+    out: std::process::ChildStdout,
+    shown: Vec<u8>,
+}
+
+impl Screen {
+    /// `None` without the program `script`.
+    fn new(studio: &Studio, line: &str) -> Option<Screen> {
+        let mut command = studio.desk.command("script");
+        command.args(["-qec", line, "/dev/null"]).env("LATHE_SERVER", studio.server.to_string());
+        command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let (keys, out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Some(Screen { child, keys, out, shown: Vec::new() })
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.shown).into_owned()
+    }
+
+    /// Reads on until these words came.
+    fn until(&mut self, words: &str) {
+        let mut buffer = [0; 4096];
+        while !self.text().contains(words) {
+            let n = self.out.read(&mut buffer).unwrap();
+            assert!(n > 0, "it ended before {words:?}: {}", self.text());
+            self.shown.extend_from_slice(&buffer[..n]);
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.shown.clear();
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Its exit code and what came since the last key.
+    fn end(mut self) -> (Option<i32>, String) {
+        self.out.read_to_end(&mut self.shown).unwrap();
+        (self.child.wait().unwrap().code(), self.text())
+    }
+}
+
 #[test]
 fn a_terminal_gets_a_meter_bridge_and_is_left_as_it_was() {
     let studio = Studio::new();
-    let mut command = studio.desk.command("script");
-    let line = format!("stty cols 90 rows 30; {LATHE} watch");
-    command.args(["-qec", &line, "/dev/null"]).env("LATHE_SERVER", studio.server.to_string());
-    let Ok(output) = command.env("TERM", "xterm-256color").output() else { return };
-    let shown = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(69), "the stream ends: {shown}");
-    let (enters, leaves) = (shown.find("\u{1b}[?1049h").unwrap(), shown.find("\u{1b}[?1049l").unwrap());
-    assert!(enters < leaves && shown[enters..leaves].contains("gain reduction"), "{shown}");
-    assert!(shown[leaves..].contains("has ended"), "told on the screen that stays: {shown}");
+    let Some(mut screen) = Screen::new(&studio, &format!("stty cols 90 rows 30; {LATHE} watch")) else {
+        return;
+    };
+    screen.until("\u{1b}[?1049h");
+    // These meters end after five readings: the bridge says so, and finds them again, as often as they end.
+    screen.until("has ended");
+    screen.until("limiter");
+    screen.press("?");
+    screen.until("any key goes back");
+    screen.press("q");
+    let (code, shown) = screen.end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("\u{1b}[?1049l"), "the screen that was there comes back: {shown}");
 }
