@@ -14,8 +14,8 @@ use lathe_core::analysis::stereo_field::StereoSettings;
 use crate::control::snapshots::{SnapshotError, Snapshots};
 use crate::control::{Client, Handle};
 use crate::ledger::{Ledger, LedgerError, Shown};
-use crate::osc::{Arg, ports};
 use crate::osc::request::Code;
+use crate::osc::{Arg, ports};
 use crate::telemetry::{EXTRAS, Feed, Frame, Look, Refused, Sight, Telemetry, View, Want, Watch, extras};
 
 /// What OSC sends for silence and for a reading that is not there yet.

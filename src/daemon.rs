@@ -383,11 +383,7 @@ fn start_grpc(
     Ok(Some(Grpc { stop, thread }))
 }
 
-fn start_osc(
-    sockets: osc::Sockets,
-    settings: &Settings,
-    heard: &Heard,
-) -> std::io::Result<osc::Server> {
+fn start_osc(sockets: osc::Sockets, settings: &Settings, heard: &Heard) -> std::io::Result<osc::Server> {
     let Heard { host, telemetry, library, ledger } = *heard;
     let target = |t: &settings::OscTarget| osc::Target { addr: t.addr, hz: *t.hz.get_ref() };
     let wanted = osc::OscSettings {

@@ -153,7 +153,8 @@ impl Sources {
         page.gauge("dsp_load_worst", Some("ratio"), help, load.dsp_load)?;
         let help = "Mean share of the period that the callback took in the last second";
         page.gauge("dsp_load", Some("ratio"), help, load.mean_load)?;
-        let help = "How much faster frames pass than the rate says, by the machine's clock; NaN until it is known";
+        let help =
+            "How much faster frames pass than the rate says, by the machine's clock; NaN until it is known";
         let deviation = load.clock.map_or(f64::NAN, |c| c.deviation);
         page.gauge("audio_clock_deviation", Some("ratio"), help, deviation)?;
         let bound = |n: usize| if n + 1 < STEPS { (n + 1) as f64 / STEPS as f64 } else { f64::INFINITY };

@@ -45,7 +45,9 @@ pub enum LedgerError {
     Tap(String),
     #[error("no track is open; start one first")]
     NotOpen,
-    #[error("the built-in programme plays (source=demo), and of it no ledger is written; play a file or use JACK")]
+    #[error(
+        "the built-in programme plays (source=demo), and of it no ledger is written; play a file or use JACK"
+    )]
     Demo,
     #[error("nothing can be measured: {0}")]
     Unheard(String),

@@ -50,7 +50,7 @@ mod tests;
 
 pub use codec::{Arg, Booleans, Message, Packet, decode, encode, encode_bundle};
 pub use error::{OscError, escaped};
-pub use ports::Ports;
 pub use matcher::{Pattern, PatternError};
+pub use ports::Ports;
 pub use request::{OscRequest, Refused, Select, Subtree, Value, requests};
 pub use server::{BindError, OscSettings, Server, Sockets, Target, bind};

@@ -76,7 +76,11 @@ fn every_verb_of_a_daemon_explains_itself_with_examples() {
     let desk = Desk::new();
     let verbs = REMOTE.iter().map(|line| {
         let words: Vec<&str> = line.split(' ').collect();
-        if matches!(words[0], "snapshot" | "print" | "ledger") { words[..2].join(" ") } else { words[0].to_string() }
+        if matches!(words[0], "snapshot" | "print" | "ledger") {
+            words[..2].join(" ")
+        } else {
+            words[0].to_string()
+        }
     });
     for verb in verbs.chain(["snapshot", "print", "ledger", "completions", "man"].map(String::from)) {
         let help = desk.lathe(&format!("{verb} --help")).exits(0);

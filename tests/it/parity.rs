@@ -68,8 +68,15 @@ impl Rig {
         let addr = tcp.local_addr().unwrap();
         let listeners = Listeners { tcp: vec![tcp], ..Listeners::default() };
         let snapshots: Option<Arc<dyn Snapshots>> = Some(library.clone());
-        let services =
-            Services { host, snapshots, meters: None, prints: None, ledger: None, http: axum::Router::new(), counts: Default::default() };
+        let services = Services {
+            host,
+            snapshots,
+            meters: None,
+            prints: None,
+            ledger: None,
+            http: axum::Router::new(),
+            counts: Default::default(),
+        };
         runtime.spawn(serve(listeners, services, std::future::pending()));
         let channel = Channel::from_shared(format!("http://{addr}")).unwrap();
         let channel = runtime.block_on(channel.connect()).unwrap();

@@ -274,7 +274,8 @@ impl LoudnessMeter {
     pub fn restore(&mut self, saved: &SavedLoudness) -> Result<(), BadBin> {
         let (blocks, range) = (Histogram::restore(&saved.blocks)?, Histogram::restore(&saved.range)?);
         (self.blocks, self.range) = (blocks, range);
-        self.max = [saved.momentary_max, saved.short_term_max].map(|m| m.filter(|m| m.is_finite() && *m >= 0.0).unwrap_or(-1.0));
+        self.max = [saved.momentary_max, saved.short_term_max]
+            .map(|m| m.filter(|m| m.is_finite() && *m >= 0.0).unwrap_or(-1.0));
         self.begin();
         Ok(())
     }

@@ -78,11 +78,12 @@ fn cases() -> Vec<Case> {
     let mut r = Rng(4242);
     let mut all = Vec::new();
     for slot in all_working() {
-        let limit = if ["compressor", "limiter", "clipping limiter", "saturator"].contains(&name(&slot).as_str()) {
-            -100.0
-        } else {
-            -120.0
-        };
+        let limit =
+            if ["compressor", "limiter", "clipping limiter", "saturator"].contains(&name(&slot).as_str()) {
+                -100.0
+            } else {
+                -120.0
+            };
         for (i, spec) in slot.table.clone().iter() {
             if spec.symbol.starts_with("band") && !spec.symbol.starts_with("band1/") {
                 continue;

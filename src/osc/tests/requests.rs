@@ -5,7 +5,9 @@ use lathe_core::param::{self, Choice, Unit};
 
 use super::super::codec::{Arg, Message};
 use super::super::matcher::Budget;
-use super::super::request::{Code, Form, LedgerErrand, OscRequest, Refused, Select, Subtree, Value, requests};
+use super::super::request::{
+    Code, Form, LedgerErrand, OscRequest, Refused, Select, Subtree, Value, requests,
+};
 
 fn ask(address: &str, args: &[Arg]) -> Result<Vec<OscRequest>, Refused> {
     requests(&Message::new(address, args.to_vec()))

@@ -62,7 +62,15 @@ impl Rig {
         let hello = axum::Router::new().route("/hello", axum::routing::get(|| async { "hello\n" }));
         let snapshots = state.as_ref().map(library);
         let counts = Default::default();
-        let services = Services { host: host.clone(), snapshots, meters: None, prints: None, ledger: None, http: hello, counts };
+        let services = Services {
+            host: host.clone(),
+            snapshots,
+            meters: None,
+            prints: None,
+            ledger: None,
+            http: hello,
+            counts,
+        };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(serve(listeners, services, async move {
             let _ = stopped.await;

@@ -56,8 +56,15 @@ async fn a_lost_server_is_an_event_and_seen_in_health() {
     let addr = tcp.local_addr().unwrap();
     let listeners = Listeners { tcp: vec![tcp], sockets: Vec::new() };
     let http = axum::Router::new();
-    let services =
-        Services { host: stage.clone(), snapshots: None, meters: None, prints: None, ledger: None, http, counts: Default::default() };
+    let services = Services {
+        host: stage.clone(),
+        snapshots: None,
+        meters: None,
+        prints: None,
+        ledger: None,
+        http,
+        counts: Default::default(),
+    };
     let served = tokio::spawn(serve(listeners, services, std::future::pending()));
     let channel = Channel::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap();
     let mut events = SystemServiceClient::new(channel.clone())
