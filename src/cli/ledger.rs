@@ -260,7 +260,8 @@ fn state_name(t: &Track) -> &'static str {
 /// What is missing in a track, in words.
 fn missing(t: &Track) -> String {
     let frames = t.figures.as_ref().map_or(0, |f| f.missed_frames);
-    let parts = [(frames, "frames missed"), (u64::from(t.interruptions), "interruptions"), (t.xruns, "xruns")];
+    let parts =
+        [(frames, "frames missed"), (u64::from(t.interruptions), "interruptions"), (t.xruns, "xruns")];
     let told: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     if told.is_empty() { String::new() } else { format!("; {}", told.join(", ")) }

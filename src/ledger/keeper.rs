@@ -99,8 +99,7 @@ impl Desk {
         loop {
             let mut waiting = self.lock();
             if failed && !waiting.ending {
-                waiting =
-                    self.changed.wait_timeout(waiting, AGAIN).unwrap_or_else(PoisonError::into_inner).0;
+                waiting = self.changed.wait_timeout(waiting, AGAIN).unwrap_or_else(PoisonError::into_inner).0;
             }
             while waiting.file.is_none() && !waiting.ending {
                 waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,8 @@
 //! The session's ledger of a running daemon: over the command line, gRPC and OSC, against `lathe measure` of a
 //! print of the same stretch, and over restarts and kills.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lathed::grpc::v1::ledger_service_client::LedgerServiceClient;
@@ -15,7 +17,7 @@ use tonic::Code;
 
 use super::files::{Desk, LATHE, Said};
 use super::grpc::violations;
-use super::jackd::wait_for;
+use super::jackd::{Jackd, wait_for};
 use super::lathed::{GAIN, Lathed};
 use super::music::{music, read, write};
 use super::remote::Remote;
@@ -94,7 +96,10 @@ fn a_track_is_what_lathe_measure_says_of_a_print_of_it() {
     // The print has the track within it, and both know their frames.
     studio.lathe(&["print", "start", "all"]).exits(0);
     let begun = studio.json(&["ledger", "start", "Song 1"]);
-    assert_eq!((&begun["state"], &begun["tap"], &begun["number"]), (&"running".into(), &"out".into(), &1.into()));
+    assert_eq!(
+        (&begun["state"], &begun["tap"], &begun["number"]),
+        (&"running".into(), &"out".into(), &1.into())
+    );
     studio.play(5 * 44_100);
     let track = studio.json(&["ledger", "close"]);
     // An xrun of a busy machine loses the print its good name and no frame.
@@ -102,7 +107,8 @@ fn a_track_is_what_lathe_measure_says_of_a_print_of_it() {
     assert_eq!((&track["state"], &print["gaps"]), (&"closed".into(), &0.into()), "{print}");
     let (audio, rate) = read(&studio.desk.path("state/prints/all.wav"));
     let from = number(&track, "start_frame") - number(&print, "start_frame");
-    let cut: Vec<Vec<f32>> = audio.iter().map(|c| c[from..from + number(&track, "frames")].to_vec()).collect();
+    let cut: Vec<Vec<f32>> =
+        audio.iter().map(|c| c[from..from + number(&track, "frames")].to_vec()).collect();
     write(&studio.desk.path("cut.wav"), &cut, rate);
     let path = studio.desk.path("cut.wav");
     let measured = studio.lathe(&["measure", "--json", path.to_str().unwrap()]).exits(0).json();
@@ -124,7 +130,10 @@ fn a_track_is_what_lathe_measure_says_of_a_print_of_it() {
         println!("{key}: {ours:.4} in the ledger, {theirs:.4} measured");
         assert!((ours - theirs).abs() <= tolerance, "{key}: {ours} in the ledger, {theirs} measured");
     }
-    assert_eq!((&track["clipped_samples"], &track["missed_frames"]), (&measured["clipped_samples"], &0.into()));
+    assert_eq!(
+        (&track["clipped_samples"], &track["missed_frames"]),
+        (&measured["clipped_samples"], &0.into())
+    );
     let album = studio.lathe(&["ledger", "album"]).exits(0);
     assert!(album.out.contains("Song 1") && album.out.contains("as one programme") && album.err.is_empty());
     assert_eq!(studio.lathe(&["ledger", "list"]).exits(0).out.lines().count(), 1);
@@ -153,7 +162,10 @@ fn every_protocol_has_the_same_ledger_and_it_outlives_restarts_and_kills() {
     // OSC starts, gRPC pauses, the command line resumes, OSC closes.
     peer.send("/ledger/start", &[Arg::Str("One".into())]);
     let status = peer.until("/ledger/status", PATIENCE);
-    assert_eq!((told(&status, "state"), told(&status, "track")), (&Arg::Str("running".into()), &Arg::Str("One".into())));
+    assert_eq!(
+        (told(&status, "state"), told(&status, "track")),
+        (&Arg::Str("running".into()), &Arg::Str("One".into()))
+    );
     studio.play(50_000);
     let paused = run.block_on(ledger.pause_track(PauseTrackRequest {})).unwrap().into_inner();
     let paused = paused.track.unwrap();
@@ -187,7 +199,8 @@ fn every_protocol_has_the_same_ledger_and_it_outlives_restarts_and_kills() {
     let remote = Remote::of(&studio.daemon);
     let run = &remote.runtime;
     let mut ledger = LedgerServiceClient::new(remote.channel.clone());
-    let first = run.block_on(ledger.get_album(GetAlbumRequest::default())).unwrap().into_inner().album.unwrap();
+    let first =
+        run.block_on(ledger.get_album(GetAlbumRequest::default())).unwrap().into_inner().album.unwrap();
     let new = run.block_on(ledger.new_album(NewAlbumRequest { name: "Second".into() })).unwrap().into_inner();
     assert_eq!((new.album.unwrap().tracks, new.unsaved.as_str()), (0, ""));
     let code = run.block_on(ledger.close_track(CloseTrackRequest {})).unwrap_err().code();
@@ -211,11 +224,56 @@ fn of_the_demo_no_ledger_is_written() {
     let studio = Studio::new(&["--backend", "clock", "--rack", GAIN]);
     assert_eq!(studio.daemon.ready("source"), "demo");
     let refused = studio.lathe(&["ledger", "start", "a"]).exits(1);
-    assert!(refused.err.contains("source=demo") && refused.err.contains("no ledger is written"), "{}", refused.err);
+    assert!(
+        refused.err.contains("source=demo") && refused.err.contains("no ledger is written"),
+        "{}",
+        refused.err
+    );
     let remote = Remote::of(&studio.daemon);
     let peer = remote.peer();
     peer.send("/ledger/start", &[Arg::Str("a".into())]);
     let error = peer.until("/error", PATIENCE);
     assert!(matches!(&error[2], Arg::Str(text) if text.contains("source=demo")), "{error:?}");
     assert!(studio.lathe(&["ledger", "list"]).exits(0).err.contains("lathe ledger start NAME"));
+}
+
+/// Says something to the transport of a server.
+fn transport(server: &Jackd, word: &str) {
+    let mut command = Command::new("jack_transport");
+    command.env("JACK_DEFAULT_SERVER", server.name()).env("JACK_NO_START_SERVER", "1");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("jackd2 has it");
+    write!(child.stdin.take().unwrap(), "{word}\nquit\n").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn under_jack_it_follows_the_transport_if_it_is_told_to() {
+    let server = Jackd::start(48_000, 128);
+    let desk = Desk::new();
+    std::fs::write(desk.path("lathed.toml"), "[ledger]\ntransport = true\n").unwrap();
+    let (config, state) = (desk.path("lathed.toml"), desk.path("state"));
+    let args = [
+        ["--config", config.to_str().unwrap(), "--state-dir", state.to_str().unwrap()],
+        ["--backend", "jack", "--jack-server", server.name()],
+        ["--http", "127.0.0.1:0", "--rack", GAIN],
+    ];
+    let args: Vec<String> = args.concat().iter().map(|a| a.to_string()).collect();
+    let studio = Studio { daemon: start(&args), desk, args };
+    let last = || studio.json(&["ledger", "list"])["tracks"].as_array().unwrap().last().cloned();
+    let until = |state: &str| {
+        wait_for(&format!("a track that is {state}"), Duration::from_secs(10), || {
+            last().filter(|t| t["state"] == state)
+        })
+    };
+    assert_eq!(last(), None, "it stands");
+    transport(&server, "play");
+    assert_eq!(until("running")["name"], "Track 1");
+    studio.play(24_000);
+    transport(&server, "stop");
+    let paused = until("paused");
+    transport(&server, "play");
+    until("running");
+    studio.play(paused["frames"].as_u64().unwrap() + 4_800);
+    let closed = studio.json(&["ledger", "close"]);
+    assert_eq!((&closed["pauses"], &closed["missed_frames"]), (&1.into(), &0.into()), "{closed}");
 }

@@ -139,10 +139,16 @@ fn a_restart_without_sound_in_between_costs_nothing_but_open_windows() {
     let (a, b) = (&t.figures.loudness, &unbroken.loudness);
     let off = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs();
     let costs = [off(a.integrated, b.integrated), off(a.loudness_range, b.loudness_range)];
-    println!("a restart costs {:.4} LU of I and {:.4} LU of LRA in {} frames", costs[0], costs[1], unbroken.frames);
+    println!(
+        "a restart costs {:.4} LU of I and {:.4} LU of LRA in {} frames",
+        costs[0], costs[1], unbroken.frames
+    );
     assert!(costs[0] < 0.5 && costs[1] < 1.0, "{costs:?}");
     assert_eq!(t.figures.true_peak, unbroken.true_peak);
-    assert_eq!((t.figures.frames, t.figures.channels[0].clips), (unbroken.frames, unbroken.channels[0].clips));
+    assert_eq!(
+        (t.figures.frames, t.figures.channels[0].clips),
+        (unbroken.frames, unbroken.channels[0].clips)
+    );
 }
 
 #[test]
@@ -200,7 +206,10 @@ fn a_lost_server_interrupts_and_another_rate_closes() {
     let on = rig.ledger.start_track("a, continued", "in").unwrap();
     assert_eq!((on.album.sample_rate, on.album.tracks.len()), (44_100, 2));
     let now = on.album.figures.as_ref().unwrap().loudness.integrated;
-    assert!((now.unwrap() - before.unwrap()).abs() < 1e-9 || on.track().unwrap().figures.frames > 17_640, "{now:?}");
+    assert!(
+        (now.unwrap() - before.unwrap()).abs() < 1e-9 || on.track().unwrap().figures.frames > 17_640,
+        "{now:?}"
+    );
     rig.until(|s| s.track().unwrap().figures.frames > 88_200);
     let album = rig.ledger.close().unwrap().album;
     let (a, b) = (&album.tracks[0].figures, &album.tracks[1].figures);
@@ -281,7 +290,10 @@ fn albums_that_are_over_are_kept() {
     assert!(second.album.tracks.is_empty() && second.album.name.starts_with("Album of 20"), "{second:?}");
     let first = rig.ledger.album(&empty.album.id).unwrap();
     assert_eq!((first.name.as_str(), first.tracks[0].why.as_str()), ("First", "the album ended"));
-    assert_eq!(first.tracks[0].figures, measured(first.tracks[0].start_frame, first.tracks[0].figures.frames));
+    assert_eq!(
+        first.tracks[0].figures,
+        measured(first.tracks[0].start_frame, first.tracks[0].figures.frames)
+    );
     rig.again();
     let listed = rig.ledger.former();
     assert_eq!((listed.len(), listed[0].name.as_str(), listed[0].tracks), (1, "First", 1));
@@ -315,7 +327,10 @@ fn a_disk_that_refuses_stops_no_track_and_loses_no_album() {
     rig.until(|s| s.unsaved.is_empty());
     rig.again();
     assert_eq!(rig.ledger.show().unwrap().album.name, "Two");
-    assert_eq!(rig.ledger.former().iter().map(|a| (a.name.as_str(), a.tracks)).collect::<Vec<_>>(), [("One", 1)]);
+    assert_eq!(
+        rig.ledger.former().iter().map(|a| (a.name.as_str(), a.tracks)).collect::<Vec<_>>(),
+        [("One", 1)]
+    );
 }
 
 #[test]
@@ -343,4 +358,29 @@ fn a_damaged_file_falls_back_to_the_one_before() {
     rig.ledger = open(&rig.host, rig.dir.path(), &rig.full);
     let fresh = rig.ledger.show().unwrap().album;
     assert!(fresh.id != closed.id && fresh.tracks.is_empty(), "a new album begins: {fresh:?}");
+}
+
+#[test]
+fn it_follows_a_transport() {
+    let rig = Rig::new();
+    let roll = |rolling| {
+        *rig.host.rolling.lock().unwrap() = rolling;
+        // Longer than from look to look, and then through the loop once.
+        std::thread::sleep(Duration::from_millis(25));
+        (0..2).for_each(|_| drop(rig.ledger.show().unwrap()));
+        rig.ledger.show().unwrap()
+    };
+    assert!(roll(Some(false)).album.tracks.is_empty());
+    let begun = roll(Some(true));
+    assert_eq!((begun.state(), begun.track().unwrap().name.as_str()), ("running", "Track 1"));
+    rig.play(0.5);
+    assert_eq!(roll(Some(false)).state(), "paused");
+    assert_eq!(roll(Some(true)).state(), "running");
+    // Who pauses by hand is not overruled before the transport moves again.
+    rig.ledger.pause().unwrap();
+    assert_eq!(roll(Some(true)).state(), "paused");
+    assert_eq!(roll(None).state(), "paused", "a server that is gone says nothing");
+    assert_eq!(roll(Some(true)).state(), "running");
+    let closed = rig.ledger.close().unwrap();
+    assert_eq!((closed.album.tracks.len(), closed.track().unwrap().pauses), (1, 2));
 }
