@@ -136,7 +136,7 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let pages = state.ledger().map_err(|e| Failure::new(e.exit(), e))?;
-    let ledger = Ledger::start(host.clone(), pages).map_err(io)?;
+    let ledger = Ledger::start(host.clone(), pages, settings.ledger.transport).map_err(io)?;
     let heard = Heard { host: &host, telemetry: &telemetry, library: &library, ledger: &ledger };
     let osc = socket.map(|s| start_osc(s, &settings, &heard)).transpose().map_err(io)?;
     let prints = start_prints(&flags, &settings, &host, &state);

@@ -29,6 +29,7 @@ pub struct Settings {
     pub jack: Jack,
     pub levels: Levels,
     pub print: Print,
+    pub ledger: LedgerHabits,
     pub osc: Osc,
     pub http: Http,
     pub state: State,
@@ -227,6 +228,14 @@ fn absolute(key: &str, path: &Spanned<String>) -> Result<Option<PathBuf>, String
     }
 }
 
+/// What the session's ledger does by itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerHabits {
+    /// It starts, pauses and resumes with the transport of JACK.
+    pub transport: bool,
+}
+
 /// Where prints go.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -342,7 +351,7 @@ mod tests {
 
     /// Everything that a file says, without where it says it.
     fn said(s: &Settings) -> String {
-        let Settings { machine, audio, jack, levels, print, osc, http, state } = s;
+        let Settings { machine, audio, jack, levels, print, ledger, osc, http, state } = s;
         let rate = audio.rate.as_ref().map_or(crate::audio::clock::DEFAULT_RATE, |r| *r.get_ref());
         let period = audio.period.as_ref().map_or(crate::audio::clock::DEFAULT_PERIOD, |p| *p.get_ref());
         let client = jack.client.as_ref().map_or("lathe", |c| c.get_ref());
@@ -352,7 +361,7 @@ mod tests {
                 (&machine.name, rate, period, &jack.server, client, &jack.connect),
                 (levels.reference_dbfs.get_ref(), osc.address(), osc.allow.len(), osc.target.len()),
                 (http.address(), http.socket(), state.dir()),
-                (print.dir(), print.buffer_s.get_ref(), print.spare_mib.get_ref()),
+                (print.dir(), print.buffer_s.get_ref(), print.spare_mib.get_ref(), ledger.transport),
             )
         )
     }
@@ -368,12 +377,13 @@ mod tests {
         let table: toml::Table = text.parse().unwrap();
         let keys = |section: &str| table[section].as_table().unwrap().keys().cloned().collect::<Vec<_>>();
         let sections: Vec<&str> = table.keys().map(String::as_str).collect();
-        assert_eq!(sections, ["audio", "http", "jack", "levels", "machine", "osc", "print", "state"]);
+        assert_eq!(sections, ["audio", "http", "jack", "ledger", "levels", "machine", "osc", "print", "state"]);
         assert_eq!(keys("audio"), ["backend", "period", "rate"]);
         assert_eq!(keys("jack"), ["client", "connect", "server"]);
         assert_eq!(keys("http"), ["listen", "socket"]);
         assert_eq!(keys("state"), ["dir"]);
         assert_eq!(keys("print"), ["buffer_s", "dir", "spare_mib"]);
+        assert_eq!(keys("ledger"), ["transport"]);
         for planned in ["tls", "plain_lan"] {
             assert!(!text.contains(planned), "{planned} is refused, so it is not offered");
         }

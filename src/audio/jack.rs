@@ -14,7 +14,7 @@ use super::connections::{Connections, Graph, Pair};
 use super::jack_latency::{self, Latencies};
 use super::jack_process::{Notifications, OurPorts, Process};
 pub use super::jack_shared::{MAX_PORTS, Phase, PortNames, Shared};
-use jack::{AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, PortId};
+use jack::{AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, PortId, TransportState};
 
 /// Waits between attempts to reach a server.
 const BACKOFF_MS: [u64; 3] = [50, 100, 250];
@@ -215,6 +215,11 @@ fn attend(
         }
         if shared.recompute.swap(false, Ordering::AcqRel) {
             jack_latency::recompute(client);
+        }
+        if let Ok(state) = client.transport().query_state()
+            && !shared.should_end()
+        {
+            shared.set_rolling(state == TransportState::Rolling);
         }
         let mut next = ports.recv_timeout(POLL);
         while let Ok(id) = next {

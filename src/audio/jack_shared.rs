@@ -74,6 +74,8 @@ pub struct Shared {
     pub attempts: AtomicU64,
     /// A server answered, but did not take us: as a rule another client has our name.
     pub refused: AtomicBool,
+    /// The transport: 0 not known, 1 stopped, 2 rolling.
+    rolling: AtomicU8,
     origin: [AtomicU64; 2],
     /// Odd while an origin is being written.
     origins: AtomicU64,
@@ -100,6 +102,18 @@ impl Shared {
         let period = self.period.load(Ordering::Relaxed) as usize;
         let ours = if period.is_multiple_of(QUANTUM) { 0 } else { QUANTUM };
         (self.engine_latency.load(Ordering::Relaxed) + ours) as u32
+    }
+
+    /// What the server's transport does, as it was last looked at.
+    pub fn rolling(&self) -> Option<bool> {
+        match self.rolling.load(Ordering::Relaxed) {
+            0 => None,
+            n => Some(n == 2),
+        }
+    }
+
+    pub(super) fn set_rolling(&self, rolling: bool) {
+        self.rolling.store(1 + u8::from(rolling), Ordering::Relaxed);
     }
 
     /// Audio thread. The engine's frame `engine` went in at JACK's frame time `jack`.

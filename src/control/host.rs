@@ -27,6 +27,8 @@ pub struct AudioState {
     pub xruns: u64,
     /// Engines lost to a panic or a hung driver.
     pub lost_engines: u64,
+    /// The server's transport rolls, or stands; `None`: there is none.
+    pub rolling: Option<bool>,
 }
 
 /// The running rack, as a transport sees it. Locks are held for as long as a change takes, never for a

@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::book::Book;
 use self::keeper::Desk;
-use self::worker::{Ask, Verb, Worker, point};
+use self::worker::{Ask, Habits, Verb, Worker, point};
 use crate::control::Handle;
 use crate::store::{Album, AlbumSummary, LedgerStore, MAX_TRACKS, Track, TrackState, check_name};
 
@@ -104,15 +104,16 @@ struct Inner {
 }
 
 impl Ledger {
-    /// Goes on with what the disk says; what was damaged is told in the log.
+    /// Goes on with what the disk says; what was damaged is told in the log. `follows`: it starts, pauses and
+    /// resumes with the server's transport.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(host: Handle, store: LedgerStore) -> std::io::Result<Ledger> {
-        Ledger::saving_every(worker::SAVE, host, store)
+    pub fn start(host: Handle, store: LedgerStore, follows: bool) -> std::io::Result<Ledger> {
+        Ledger::with(Habits { save_every: worker::SAVE, follows }, host, store)
     }
 
-    fn saving_every(save: Duration, host: Handle, store: LedgerStore) -> std::io::Result<Ledger> {
+    fn with(habits: Habits, host: Handle, store: LedgerStore) -> std::io::Result<Ledger> {
         let book = restored(&store);
         let former = match store.albums() {
             Ok((albums, refused)) => {
@@ -129,7 +130,7 @@ impl Ledger {
         let desk = Arc::new(Desk::new(former));
         let (asks, asked) = sync_channel(MAX_ASKS);
         let keeper = keeper::start(&desk, store.clone())?;
-        let worker = Worker::new(host, desk.clone(), book, save);
+        let worker = Worker::new(host, desk.clone(), book, habits);
         let thread = std::thread::Builder::new().name("ledger".into());
         let worker = thread.spawn(move || worker.run(&asked)).inspect_err(|_| desk.end())?;
         let threads = Mutex::new(Some([worker, keeper]));

@@ -33,6 +33,14 @@ const RING: usize = 4;
 /// Quanta that are taken between two looks.
 const AT_ONCE: usize = 256;
 
+/// What a ledger does by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    pub save_every: Duration,
+    /// It starts, pauses and resumes with the server's transport.
+    pub follows: bool,
+}
+
 /// What may be asked.
 #[derive(Clone, Debug)]
 pub enum Verb {
@@ -83,6 +91,9 @@ pub struct Worker {
     /// The engine whose frames the book knows.
     engine: Option<Arc<Status>>,
     looked: Instant,
+    /// What the transport did when it was last followed; `None` in one that is not followed.
+    rolling: Option<bool>,
+    follows: bool,
     saved: Instant,
     save_every: Duration,
     /// The number of what was last given to the disk.
@@ -90,15 +101,32 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(host: Handle, desk: Arc<Desk>, book: Book, save_every: Duration) -> Worker {
+    pub fn new(host: Handle, desk: Arc<Desk>, book: Book, habits: Habits) -> Worker {
+        let Habits { save_every, follows } = habits;
         let now = Instant::now();
-        Worker { host, desk, book, line: None, engine: None, looked: now, saved: now, save_every, given: 0 }
+        Worker {
+            host,
+            desk,
+            book,
+            line: None,
+            engine: None,
+            looked: now,
+            rolling: None,
+            follows,
+            saved: now,
+            save_every,
+            given: 0,
+        }
     }
 
     /// Ledger thread. Until nobody can ask any more.
     pub fn run(mut self, asks: &Receiver<Ask>) {
         loop {
-            let patience = if self.book.is_running() { POLL } else { IDLE };
+            let patience = match (self.book.is_running(), self.follows) {
+                (true, _) => POLL,
+                (_, true) => LOOK,
+                _ => IDLE,
+            };
             match asks.recv_timeout(patience) {
                 Ok(Ask { verb, reply }) => {
                     let done = self.perform(verb);
@@ -354,6 +382,10 @@ impl Worker {
     /// Is it still the same engine, and does somebody hear it? If not, waits for the next one.
     fn look(&mut self) {
         let audio = self.host.audio();
+        if self.follows && audio.rolling != self.rolling {
+            self.rolling = audio.rolling;
+            self.follow();
+        }
         if let Some(line) = &mut self.line {
             let xruns = audio.xruns.saturating_sub(line.xruns);
             if xruns > 0 {
@@ -377,6 +409,23 @@ impl Worker {
             self.save(None);
         } else if let Some(track) = self.book.track().filter(|t| t.state == TrackState::Running).cloned() {
             self.rejoin(&track);
+        }
+    }
+
+    /// The transport has started or stopped: so does the track.
+    fn follow(&mut self) {
+        let state = self.book.track().map(|t| t.state);
+        let verb = match (self.rolling, state) {
+            (Some(true), None) => {
+                let name = format!("Track {}", self.book.album().tracks.len() + 1);
+                Verb::Start { name, tap: super::DEFAULT_TAP.into() }
+            }
+            (Some(true), Some(TrackState::Paused)) => Verb::Resume,
+            (Some(false), Some(TrackState::Running)) => Verb::Pause,
+            _ => return,
+        };
+        if let Err(why) = self.perform(verb) {
+            tracing::warn!("the ledger does not follow the transport: {why}");
         }
     }
 

@@ -2,6 +2,8 @@
 //! The session's ledger of a running daemon: over the command line, gRPC and OSC, against `lathe measure` of a
 //! print of the same stretch, and over restarts and kills.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lathed::grpc::v1::ledger_service_client::LedgerServiceClient;
@@ -15,7 +17,7 @@ use tonic::Code;
 
 use super::files::{Desk, LATHE, Said};
 use super::grpc::violations;
-use super::jackd::wait_for;
+use super::jackd::{Jackd, wait_for};
 use super::lathed::{GAIN, Lathed};
 use super::music::{music, read, write};
 use super::remote::Remote;
@@ -233,4 +235,45 @@ fn of_the_demo_no_ledger_is_written() {
     let error = peer.until("/error", PATIENCE);
     assert!(matches!(&error[2], Arg::Str(text) if text.contains("source=demo")), "{error:?}");
     assert!(studio.lathe(&["ledger", "list"]).exits(0).err.contains("lathe ledger start NAME"));
+}
+
+/// Says something to the transport of a server.
+fn transport(server: &Jackd, word: &str) {
+    let mut command = Command::new("jack_transport");
+    command.env("JACK_DEFAULT_SERVER", server.name()).env("JACK_NO_START_SERVER", "1");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("jackd2 has it");
+    write!(child.stdin.take().unwrap(), "{word}\nquit\n").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn under_jack_it_follows_the_transport_if_it_is_told_to() {
+    let server = Jackd::start(48_000, 128);
+    let desk = Desk::new();
+    std::fs::write(desk.path("lathed.toml"), "[ledger]\ntransport = true\n").unwrap();
+    let (config, state) = (desk.path("lathed.toml"), desk.path("state"));
+    let args = [
+        ["--config", config.to_str().unwrap(), "--state-dir", state.to_str().unwrap()],
+        ["--backend", "jack", "--jack-server", server.name()],
+        ["--http", "127.0.0.1:0", "--rack", GAIN],
+    ];
+    let args: Vec<String> = args.concat().iter().map(|a| a.to_string()).collect();
+    let studio = Studio { daemon: start(&args), desk, args };
+    let last = || studio.json(&["ledger", "list"])["tracks"].as_array().unwrap().last().cloned();
+    let until = |state: &str| {
+        wait_for(&format!("a track that is {state}"), Duration::from_secs(10), || {
+            last().filter(|t| t["state"] == state)
+        })
+    };
+    assert_eq!(last(), None, "it stands");
+    transport(&server, "play");
+    assert_eq!(until("running")["name"], "Track 1");
+    studio.play(24_000);
+    transport(&server, "stop");
+    let paused = until("paused");
+    transport(&server, "play");
+    until("running");
+    studio.play(paused["frames"].as_u64().unwrap() + 4_800);
+    let closed = studio.json(&["ledger", "close"]);
+    assert_eq!((&closed["pauses"], &closed["missed_frames"]), (&1.into(), &0.into()), "{closed}");
 }

@@ -325,6 +325,7 @@ impl Body {
                 state.period = shared.period.load(Ordering::Relaxed) as usize;
                 state.latency = shared.latency() as usize;
                 state.audible = !self.hung;
+                state.rolling = shared.rolling();
             }
             _ => state.latency = 0,
         }

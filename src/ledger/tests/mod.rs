@@ -359,3 +359,28 @@ fn a_damaged_file_falls_back_to_the_one_before() {
     let fresh = rig.ledger.show().unwrap().album;
     assert!(fresh.id != closed.id && fresh.tracks.is_empty(), "a new album begins: {fresh:?}");
 }
+
+#[test]
+fn it_follows_a_transport() {
+    let rig = Rig::new();
+    let roll = |rolling| {
+        *rig.host.rolling.lock().unwrap() = rolling;
+        // Longer than from look to look, and then through the loop once.
+        std::thread::sleep(Duration::from_millis(25));
+        (0..2).for_each(|_| drop(rig.ledger.show().unwrap()));
+        rig.ledger.show().unwrap()
+    };
+    assert!(roll(Some(false)).album.tracks.is_empty());
+    let begun = roll(Some(true));
+    assert_eq!((begun.state(), begun.track().unwrap().name.as_str()), ("running", "Track 1"));
+    rig.play(0.5);
+    assert_eq!(roll(Some(false)).state(), "paused");
+    assert_eq!(roll(Some(true)).state(), "running");
+    // Who pauses by hand is not overruled before the transport moves again.
+    rig.ledger.pause().unwrap();
+    assert_eq!(roll(Some(true)).state(), "paused");
+    assert_eq!(roll(None).state(), "paused", "a server that is gone says nothing");
+    assert_eq!(roll(Some(true)).state(), "running");
+    let closed = rig.ledger.close().unwrap();
+    assert_eq!((closed.album.tracks.len(), closed.track().unwrap().pauses), (1, 2));
+}

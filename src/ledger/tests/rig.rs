@@ -15,6 +15,7 @@ use lathe_core::rack;
 use lathe_core::units::Layout;
 
 use crate::control::{AudioState, Control, Host};
+use crate::ledger::worker::Habits;
 use crate::ledger::{Ledger, Shown};
 use crate::store::{Disk, DiskFile, LedgerStore, OsDisk, Track};
 
@@ -23,6 +24,7 @@ pub struct TestHost {
     periods: Mutex<Periods>,
     pub audible: AtomicBool,
     pub demo: AtomicBool,
+    pub rolling: Mutex<Option<bool>>,
     pub xruns: AtomicU64,
     pub paused: AtomicBool,
     rate: AtomicU32,
@@ -37,7 +39,8 @@ impl Host for TestHost {
     fn audio(&self) -> AudioState {
         let (audible, xruns) = (self.audible.load(SeqCst), self.xruns.load(SeqCst));
         let source = if self.demo.load(SeqCst) { "demo" } else { "file" };
-        AudioState { audible, xruns, source, rate: self.rate.load(SeqCst), ..AudioState::default() }
+        let rolling = *self.rolling.lock().unwrap();
+        AudioState { audible, xruns, source, rolling, rate: self.rate.load(SeqCst), ..AudioState::default() }
     }
     fn reopen(&self) {}
 }
@@ -166,6 +169,7 @@ impl Rig {
             periods: Mutex::new(Periods::new(engine, QUANTUM)),
             audible: AtomicBool::new(true),
             demo: AtomicBool::new(false),
+            rolling: Mutex::default(),
             xruns: AtomicU64::new(3),
             paused: AtomicBool::new(false),
             rate: AtomicU32::new(48_000),
@@ -224,7 +228,8 @@ impl Drop for Rig {
 /// A ledger over what is in a directory, which saves five times a second.
 pub fn open(host: &Arc<TestHost>, dir: &Path, full: &Arc<AtomicBool>) -> Ledger {
     let disk = TestDisk { inner: OsDisk::open(dir).unwrap(), full: full.clone() };
-    Ledger::saving_every(Duration::from_millis(200), host.clone(), LedgerStore::new(Arc::new(disk))).unwrap()
+    let habits = Habits { save_every: Duration::from_millis(200), follows: true };
+    Ledger::with(habits, host.clone(), LedgerStore::new(Arc::new(disk))).unwrap()
 }
 
 pub fn stereo() -> Integrator {
