@@ -68,10 +68,8 @@ fn ours(dir: &Path, style: &str, gain: f64, input: &[Vec<f32>], rate: u32) -> Ve
 fn ffmpeg(dir: &Path, gain: f64, input: &[Vec<f32>], rate: u32) -> Vec<Vec<f32>> {
     let (from, to) = (dir.join("in.wav"), dir.join("out.wav"));
     music::write(&from, input, rate);
-    let filters = format!(
-        "volume={gain}dB,aresample={},alimiter=limit={CEILING}dB:level=0,aresample={rate}",
-        4 * rate
-    );
+    let filters =
+        format!("volume={gain}dB,aresample={},alimiter=limit={CEILING}dB:level=0,aresample={rate}", 4 * rate);
     let done = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-i"])
         .arg(&from)

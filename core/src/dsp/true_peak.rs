@@ -251,7 +251,8 @@ impl TruePeak {
     fn quarters(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
         let (quarters, thirds) = self.quarter_points(f);
         // Both begin a frame before the first.
-        let (a, before, b) = (row::<QUANTUM>(&quarters, 1), row::<QUANTUM>(&thirds, 0), row::<QUANTUM>(&thirds, 1));
+        let (a, before, b) =
+            (row::<QUANTUM>(&quarters, 1), row::<QUANTUM>(&thirds, 0), row::<QUANTUM>(&thirds, 1));
         let (e, next) = (self.even::<QUANTUM>(f, 0), self.even::<QUANTUM>(f, 1));
         let o = self.odd::<QUANTUM>(0);
         for i in 0..QUANTUM {
@@ -390,14 +391,19 @@ mod tests {
 
     #[test]
     fn wider_registers_change_no_bit() {
-        for (rate, detail) in [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Eco)] {
+        for (rate, detail) in [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Eco)]
+        {
             let mut f = TruePeakFilters::with_detail(rate, detail);
             let mut all: Vec<Vec<f64>> = Vec::new();
             for width in Width::all() {
                 f.width = width;
                 let (mut d, mut p, mut out) = (TruePeak::default(), [0.0; QUANTUM], Vec::new());
                 for q in 0..20 {
-                    d.process(&f, &std::array::from_fn(|i| ((q * 64 + i).pow(2) as f64 * 0.01).sin()), &mut p);
+                    d.process(
+                        &f,
+                        &std::array::from_fn(|i| ((q * 64 + i).pow(2) as f64 * 0.01).sin()),
+                        &mut p,
+                    );
                     out.extend(p);
                 }
                 all.push(out);

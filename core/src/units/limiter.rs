@@ -63,8 +63,14 @@ const DETECTORS: &[Choice] = &[
 ];
 
 const QUALITIES: &[Choice] = &[
-    Choice { symbol: "eco", doc: "True peaks of band-limited programmes within 0.02 dB, of unfiltered edges within 0.6 dB; soft clip at 4 times the rate." },
-    Choice { symbol: "normal", doc: "True peaks within 0.02 dB, of unfiltered edges within 0.12 dB; soft clip at 8 times the rate." },
+    Choice {
+        symbol: "eco",
+        doc: "True peaks of band-limited programmes within 0.02 dB, of unfiltered edges within 0.6 dB; soft clip at 4 times the rate.",
+    },
+    Choice {
+        symbol: "normal",
+        doc: "True peaks within 0.02 dB, of unfiltered edges within 0.12 dB; soft clip at 8 times the rate.",
+    },
     Choice { symbol: "high", doc: "Unfiltered edges within 0.05 dB; soft clip at 16 times the rate." },
 ];
 

@@ -72,7 +72,12 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
-    CATALOG.iter().map(|k| working(*k)).chain([moving_equalizer(), clipping_limiter()]).chain(splits()).collect()
+    CATALOG
+        .iter()
+        .map(|k| working(*k))
+        .chain([moving_equalizer(), clipping_limiter()])
+        .chain(splits())
+        .collect()
 }
 
 /// What to call a slot in a message.
@@ -82,7 +87,13 @@ pub fn name(slot: &SlotPlan) -> String {
         Content::Unit { kind, .. } => {
             let moves = slot.table.find("band1/range").is_some_and(|p| slot.values.get(p) != 0.0);
             let clips = slot.table.find("clip").is_some_and(|p| slot.values.on(p));
-            let how = if moves { "moving " } else if clips { "clipping " } else { "" };
+            let how = if moves {
+                "moving "
+            } else if clips {
+                "clipping "
+            } else {
+                ""
+            };
             format!("{how}{}", kind.spec().symbol)
         }
         Content::Split { kind, .. } => kind.symbol().to_string(),

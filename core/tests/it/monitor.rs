@@ -283,7 +283,9 @@ fn what_a_limiter_takes_away_and_its_output_at_the_input_s_level() {
                 sum = sum.max((main[c][n] + delta[c][n] - driven).abs());
                 level = level.max((unity[c][n] * amp - main[c][n]).abs());
             }
-            println!("gain {gain}, clip {clip}: delta and main miss the input by {sum:.1e}, unity gain by {level:.1e}");
+            println!(
+                "gain {gain}, clip {clip}: delta and main miss the input by {sum:.1e}, unity gain by {level:.1e}"
+            );
             assert!(sum < 1e-12 && level < 1e-12 && peak_db(&delta[c][from..]) > -40.0);
         }
     }

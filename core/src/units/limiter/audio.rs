@@ -442,7 +442,8 @@ mod tests {
             }
             let glides = Glides::new(&table, &values);
             let render = |width: Width| {
-                let (mut unit, mut noise, mut out) = (LimiterUnit::new(&format, &values), Noise(8), Vec::new());
+                let (mut unit, mut noise, mut out) =
+                    (LimiterUnit::new(&format, &values), Noise(8), Vec::new());
                 unit.width = width;
                 for _ in 0..300 {
                     let mut audio = [(); 2].map(|_| -> Frames { std::array::from_fn(|_| noise.next()) });

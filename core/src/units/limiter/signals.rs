@@ -114,7 +114,8 @@ pub fn mix(fs: f64, n: usize, noise: &mut Noise) -> Vec<Vec<f64>> {
     for i in 0..n {
         let t = i as f64 / fs;
         let (beat, half) = (t % 0.5, (t + 0.25) % 0.5);
-        let kick = (-beat / 0.09).exp() * (2.0 * PI * (52.0 * beat + 3.0 * (1.0 - (-beat / 0.015).exp()))).sin();
+        let kick =
+            (-beat / 0.09).exp() * (2.0 * PI * (52.0 * beat + 3.0 * (1.0 - (-beat / 0.015).exp()))).sin();
         let note = [55.0, 55.0, 73.4, 65.4][(t / 0.5) as usize % 4];
         let bass: f64 = (1..8).map(|k| (2.0 * PI * note * f64::from(k) * t).sin() / f64::from(k)).sum();
         let snare = (-half / 0.06).exp();
@@ -127,7 +128,8 @@ pub fn mix(fs: f64, n: usize, noise: &mut Noise) -> Vec<Vec<f64>> {
                 .sum();
             let w = noise.next();
             low[c] += 0.3 * (w - low[c]);
-            out[i] = 0.9 * kick + 0.25 * bass + 0.09 * tune + 0.5 * snare * low[c] + 0.12 * hat * (w - low[c]);
+            out[i] =
+                0.9 * kick + 0.25 * bass + 0.09 * tune + 0.5 * snare * low[c] + 0.12 * hat * (w - low[c]);
         }
     }
     let top = out.iter().map(|c| peak(c)).fold(0.0, f64::max);

@@ -18,7 +18,10 @@ pub const CHOICES: &[Choice] = &[
     },
     Choice { symbol: "dense", doc: "The peak stage alone, with a fast recovery of every peak: loud." },
     Choice { symbol: "wall", doc: "As loud as it gets: the shortest release, lookahead and hold." },
-    Choice { symbol: "bus", doc: "A slow leveller does most of it and the gain hardly moves: holds a mix together." },
+    Choice {
+        symbol: "bus",
+        doc: "A slow leveller does most of it and the gain hardly moves: holds a mix together.",
+    },
 ];
 
 /// One style. Times that multiply a parameter are factors.
@@ -61,8 +64,8 @@ pub static STYLES: [Style; 5] = [
     },
     Style {
         lookahead: 1.0,
-        release: 0.16,
-        isolated: 0.3,
+        release: 0.14,
+        isolated: 0.25,
         share: 0.0,
         attack_ms: 200.0,
         lasting: 8.0,

@@ -90,7 +90,9 @@ fn figures(style: usize) -> Figures {
 #[test]
 fn each_style_has_its_figures() {
     let all: Vec<Figures> = (0..5).map(figures).collect();
-    println!("| style | loudness of a mix +12 dB | reduction moves by | a spike is over in | 6 dB that lasted: 63 % after | fall of 6 dB, 10 to 90 % | step | THD 50 Hz |");
+    println!(
+        "| style | loudness of a mix +12 dB | reduction moves by | a spike is over in | 6 dB that lasted: 63 % after | fall of 6 dB, 10 to 90 % | step | THD 50 Hz |"
+    );
     for (name, f) in STYLES.iter().zip(&all) {
         println!(
             "| `{name}` | {:.2} LUFS | {:.2} dB | {:.1} ms | {:.0} ms | {:.2} ms | {:.3} dB | {:.1} dB |",
@@ -109,7 +111,10 @@ fn each_style_has_its_figures() {
     assert!(transparent.loudness > dense.loudness - 1.0);
     // The bus moves least; punch falls in half the time of transparent and the wall in a quarter.
     assert!(all[..4].iter().all(|f| f.motion > 1.2 * bus.motion));
-    assert!((punch.fall / transparent.fall - 0.5).abs() < 0.1 && (wall.fall / transparent.fall - 0.25).abs() < 0.1);
+    assert!(
+        (punch.fall / transparent.fall - 0.5).abs() < 0.1
+            && (wall.fall / transparent.fall - 0.25).abs() < 0.1
+    );
     // What lasts comes back slowly where a leveller holds it.
     assert!(bus.lasting > 2.0 * transparent.lasting && transparent.lasting > 4.0 * dense.lasting);
     assert!(dense.lasting > wall.lasting && dense.spike < transparent.spike);
@@ -133,7 +138,9 @@ fn latency_is_constant_in_each_style_and_rate() {
         for (style, name) in STYLES.iter().enumerate() {
             let latency = |more: &[(&str, f64)]| rig(rate, "stereo", style, more).unit.latency();
             let usual = latency(&[]);
-            for more in [("link", 0.0), ("hold", 20.0), ("release", 2000.0), ("gain", 24.0), ("detector", 1.0)] {
+            for more in
+                [("link", 0.0), ("hold", 20.0), ("release", 2000.0), ("gain", 24.0), ("detector", 1.0)]
+            {
                 assert_eq!(latency(&[more]), usual, "{name}, {more:?}");
             }
             let clip = latency(&[("clip", 1.0)]);

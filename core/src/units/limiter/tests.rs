@@ -99,16 +99,15 @@ fn no_sample_is_ever_above_the_ceiling() {
         let mut moves: Vec<(usize, &str, f64)> = Vec::new();
         for k in 0..12 {
             let at = (k * n / 12) + (pick(0.0, 1000.0) as usize);
-            let (symbol, low, high) =
-                [
-                    ("ceiling", -24.0, 0.0),
-                    ("gain", 0.0, 24.0),
-                    ("release", 5.0, 500.0),
-                    ("link", 0.0, 100.0),
-                    ("hold", 0.0, 20.0),
-                    ("link_release", 0.0, 100.0),
-                    ("clip_depth", 0.0, 4.0),
-                ][k % 7];
+            let (symbol, low, high) = [
+                ("ceiling", -24.0, 0.0),
+                ("gain", 0.0, 24.0),
+                ("release", 5.0, 500.0),
+                ("link", 0.0, 100.0),
+                ("hold", 0.0, 20.0),
+                ("link_release", 0.0, 100.0),
+                ("clip_depth", 0.0, 4.0),
+            ][k % 7];
             moves.push((at, symbol, pick(low, high)));
         }
         let x: Vec<Vec<f64>> = (0..rig.format.channels()).map(|_| programme(&mut noise, n)).collect();
@@ -132,7 +131,8 @@ fn links_within_groups_and_reads_its_reduction() {
     let levels = [6.0, -20.0, -20.0, -20.0, 3.0, -20.0];
     let x: Vec<Vec<f64>> = levels.iter().map(|l| vec![amp(*l); 64 * 3000]).collect();
     // Peaks and what lasts are linked apart: in transparent the leveller takes a part.
-    for (style, link, lasting) in [(0.0, 0.0, 0.0), (0.0, 50.0, 50.0), (0.0, 100.0, 100.0), (0.0, 100.0, 0.0), (2.0, 30.0, 0.0)]
+    for (style, link, lasting) in
+        [(0.0, 0.0, 0.0), (0.0, 50.0, 50.0), (0.0, 100.0, 100.0), (0.0, 100.0, 0.0), (2.0, 30.0, 0.0)]
     {
         let s = [("link", link), ("link_release", lasting), ("ceiling", 0.0), ("style", style)];
         let mut rig = Rig::new("limiter", 48_000, "5.1", &s);
@@ -150,8 +150,14 @@ fn links_within_groups_and_reads_its_reduction() {
 
 #[test]
 fn links_come_and_go_without_a_jump() {
-    let x: Vec<Vec<f64>> = (0..2).map(|c| sine(80.0 + 20.0 * c as f64, 48e3, 2.0 - c as f64, 64 * 3000)).collect();
-    let moves = [(40_000, "link", 0.0), (80_000, "link_release", 0.0), (120_000, "link", 100.0), (140_000, "link_release", 100.0)];
+    let x: Vec<Vec<f64>> =
+        (0..2).map(|c| sine(80.0 + 20.0 * c as f64, 48e3, 2.0 - c as f64, 64 * 3000)).collect();
+    let moves = [
+        (40_000, "link", 0.0),
+        (80_000, "link_release", 0.0),
+        (120_000, "link", 100.0),
+        (140_000, "link_release", 100.0),
+    ];
     let y = Rig::new("limiter", 48_000, "stereo", &[]).run_with(&x, None, &moves);
     let still = Rig::new("limiter", 48_000, "stereo", &[]).run(&x);
     for (y, still) in y.iter().zip(&still) {
@@ -174,7 +180,8 @@ fn the_release_takes_the_stated_time() {
             let x = [vec![2.0; on], fall.collect(), vec![0.01; tail]].concat();
             // Dense has no leveller.
             let set = release / super::STYLES[2].release;
-            let s = [("release", set), ("lookahead", lookahead), ("hold", 0.0), ("ceiling", 0.0), ("style", 2.0)];
+            let s =
+                [("release", set), ("lookahead", lookahead), ("hold", 0.0), ("ceiling", 0.0), ("style", 2.0)];
             let mut rig = Rig::new("limiter", rate, "mono", &s);
             let (y, d) = (rig.run(std::slice::from_ref(&x)).remove(0), rig.unit.latency());
             let goal = amp(-6.0206 * (-1f64).exp());
@@ -265,4 +272,3 @@ fn a_step_of_a_level_stays_between_its_levels() {
         }
     }
 }
-
