@@ -64,8 +64,8 @@ pub static STYLES: [Style; 5] = [
     },
     Style {
         lookahead: 1.0,
-        release: 0.16,
-        isolated: 0.3,
+        release: 0.14,
+        isolated: 0.25,
         share: 0.0,
         attack_ms: 200.0,
         lasting: 8.0,
