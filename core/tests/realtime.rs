@@ -226,3 +226,63 @@ fn a_planted_allocation_is_caught() {
     assert!(!out.status.success() && said.contains("RealtimeSanitizer"), "{}: {said}", out.status);
     println!("caught: {}", said.lines().find(|l| l.contains("ERROR")).unwrap_or(""));
 }
+
+/// Every kind of instrument for an hour of frames at 8 kHz: meters run for weeks, so what they hold must not grow.
+#[test]
+fn an_hour_of_metering_allocates_nothing() {
+    use lathe_core::analysis::alarms::AlarmSettings;
+    use lathe_core::analysis::bars::BarSettings;
+    use lathe_core::analysis::ppm::PpmType;
+    use lathe_core::analysis::true_peak::PeakMode;
+    use lathe_core::analysis::{Instrument, IntegratorSettings, TapMeter};
+    use lathe_core::dsp::{Frames, QUANTUM};
+    use lathe_core::units::Layout;
+
+    const RATE: u32 = 8000;
+    let mut meter = TapMeter::empty(RATE, &Layout::named("stereo").unwrap());
+    for what in [
+        Instrument::Loudness,
+        Instrument::Last { seconds: 3600 },
+        Instrument::Peaks(PeakMode::Exact),
+        Instrument::Levels,
+        Instrument::Rms { seconds: 10.0 },
+        Instrument::Vu { reference_dbfs: -18.0 },
+        Instrument::Ppm { kind: PpmType::I, reference_dbfs: -18.0 },
+        Instrument::Bars(BarSettings::default()),
+        Instrument::Clips { full_scale: 1.0 },
+        Instrument::WordLength,
+        Instrument::Alarms(AlarmSettings::default()),
+        Instrument::Polarity,
+        Instrument::Integrated(IntegratorSettings::default()),
+    ] {
+        meter.add(what).unwrap();
+    }
+    let sound = music(2, 8192, RATE, 5);
+    let quantum = |q: usize, gain: f64| -> [Frames; 2] {
+        [0, 1].map(|c| std::array::from_fn(|i| gain * sound[c][(q * QUANTUM + i) % 8192]))
+    };
+    // What falls with every quantum is kept longest: it fills what is kept.
+    (0..1500).for_each(|q| meter.process(&quantum(0, 0.99f64.powi(q))));
+    let frames = 3600 * RATE as usize;
+    let mut reader = lathe_core::analysis::Reader::new(&meter);
+    let mut before = COUNT.with(Cell::get);
+    let mut total = 0;
+    for q in 0..frames / QUANTUM {
+        // It swells and fades, pauses and has gaps.
+        let audio = quantum(q, 0.5 - 0.5 * (q as f64 * 0.001).cos());
+        INSIDE.with(|i| i.set(true));
+        if q % 40_000 == 0 {
+            meter.gap(1000);
+        }
+        meter.process(&audio);
+        INSIDE.with(|i| i.set(false));
+        if q % 50_000 == 0 {
+            total += COUNT.with(Cell::get) - before;
+            meter.read(&mut reader);
+            before = COUNT.with(Cell::get);
+        }
+    }
+    total += COUNT.with(Cell::get) - before;
+    println!("{} quanta, {total} allocations", frames / QUANTUM);
+    assert_eq!(total, 0);
+}

@@ -85,10 +85,12 @@ mod tests {
     /// Periods of `period` frames at `real` Hz, each callback up to `jitter_ms` late.
     fn run(nominal: u32, real: f64, seconds: f64, period: u64, jitter_ms: f64) -> Option<ClockReadings> {
         let (mut c, mut noise) = (ClockCheck::new(nominal), Noise(7));
-        let mut frames = 1000;
+        let (mut frames, mut before) = (1000, 0);
         while (frames as f64) < seconds * real {
             let late = jitter_ms * 1e6 * (0.5 + 0.5 * noise.next());
-            c.push(frames, 5_000_000_000 + (frames as f64 * 1e9 / real + late) as u64);
+            // One that is late may be as late as the next, but not later.
+            before = before.max(5_000_000_000 + (frames as f64 * 1e9 / real + late) as u64);
+            c.push(frames, before);
             frames += period;
         }
         c.read()

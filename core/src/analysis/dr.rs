@@ -64,8 +64,7 @@ pub struct DrMeter {
 
 impl DrMeter {
     pub fn new(rate: u32, channels: usize) -> Self {
-        let channel =
-            Channel { blocks: Histogram::default(), peaks: [0.0; 2], squares: 0.0, peak: 0.0 };
+        let channel = Channel { blocks: Histogram::default(), peaks: [0.0; 2], squares: 0.0, peak: 0.0 };
         let second = if rate == 44_100 { 44_160 } else { rate as usize };
         DrMeter { length: SECONDS * second.max(1), filled: 0, blocks: 0, channels: vec![channel; channels] }
     }

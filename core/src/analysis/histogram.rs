@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Gated blocks of weeks in constant memory: a histogram whose bins know their exact energy.
 //!
-//! 8000 bins of 0.01 LU from −70 to +10 LUFS. Means come from the sums and so are exact, but for the one bin
+//! 11000 bins of 0.01 LU from −70 to +40 LUFS. Means come from the sums and so are exact, but for the one bin
 //! that a relative gate cuts: it counts whole or not at all. Louder blocks go to the last bin.
 
 use super::loudness::{energy_of, lufs};
 
 /// The absolute gate (BS.1770-5, Annex 1), LUFS.
 pub const ABSOLUTE_GATE: f64 = -70.0;
-const BINS: usize = 8000;
+const BINS: usize = 11_000;
 const BINS_PER_LU: f64 = 100.0;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,7 @@ pub enum BadBin {
     Order(u16),
 }
 
-/// Energies of blocks above the absolute gate. 128 kB.
+/// Energies of blocks above the absolute gate. 176 kB.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     bins: Vec<Bin>,

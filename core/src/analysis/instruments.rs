@@ -28,17 +28,28 @@ pub enum Instrument {
     /// Momentary, short-term, integrated, range.
     Loudness,
     /// The same with the last so many seconds.
-    Last { seconds: u32 },
+    Last {
+        seconds: u32,
+    },
     /// Sample and true peaks.
     Peaks(PeakMode),
     /// RMS and DC over 300 ms, correlation and balance of the first pair.
     Levels,
-    Rms { seconds: f64 },
-    Vu { reference_dbfs: f64 },
-    Ppm { kind: PpmType, reference_dbfs: f64 },
+    Rms {
+        seconds: f64,
+    },
+    Vu {
+        reference_dbfs: f64,
+    },
+    Ppm {
+        kind: PpmType,
+        reference_dbfs: f64,
+    },
     /// Bars and marks of the sample peaks.
     Bars(BarSettings),
-    Clips { full_scale: f64 },
+    Clips {
+        full_scale: f64,
+    },
     WordLength,
     Alarms(AlarmSettings),
     /// Of the first pair.
@@ -144,7 +155,9 @@ impl Running {
             Running::Rms(i) => i.process(audio),
             Running::Vu(i) => i.process(audio),
             Running::Ppm(i) => i.process(audio, moment),
-            Running::Bars(i) => i.process(audio.iter().map(|x| x.iter().fold(0.0, |m: f64, v| m.max(v.abs())))),
+            Running::Bars(i) => {
+                i.process(audio.iter().map(|x| x.iter().fold(0.0, |m: f64, v| m.max(v.abs()))))
+            }
             Running::Clips(i) if keep => i.process(audio),
             Running::WordLength(i) if keep => i.process(audio),
             Running::Clips(_) | Running::WordLength(_) => {}

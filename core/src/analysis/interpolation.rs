@@ -174,6 +174,7 @@ fn midpoints(x: &[f32; PAST + QUANTUM], taps: &[f32; TAPS], out: &mut Row) {
 }
 
 /// The frames, and what lies a quarter, half and three quarters of the way to the next.
+#[allow(clippy::needless_range_loop, reason = "one index over all rows")]
 #[inline(always)]
 fn quarters(even: &[f32], mids: &[f32], taps: &[f32; HALF_SHORT], p: &mut [Row; POINTS]) {
     const REACH: usize = HALF_SHORT / 2;

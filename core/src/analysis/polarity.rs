@@ -67,7 +67,8 @@ impl PolarityMeter {
     /// Over the window, −1 … +1; `None` until it is full, and where one side is silent.
     pub fn correlation(&self) -> Option<f64> {
         let [xy, xx, yy] = [0, 1, 2].map(|n| self.sums[n].sum());
-        let known = (self.filled == self.quanta).then(|| correlation(xy, xx, yy, (self.quanta * QUANTUM) as f64));
+        let known =
+            (self.filled == self.quanta).then(|| correlation(xy, xx, yy, (self.quanta * QUANTUM) as f64));
         known.flatten()
     }
 

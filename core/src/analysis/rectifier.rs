@@ -19,8 +19,8 @@ pub struct Rectifier {
 impl Rectifier {
     pub fn new(rate: u32, channels: usize) -> Self {
         let factor = match rate {
-            ..50_000 => 4,
-            ..100_000 => 2,
+            0..50_000 => 4,
+            50_000..100_000 => 2,
             _ => 1,
         };
         let filters = OversampleFilters::new(f64::from(rate), factor, Stop::Mirror);

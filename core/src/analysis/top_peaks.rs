@@ -32,7 +32,8 @@ impl TopPeaks {
 
     /// Whether one of this height may be listed.
     pub fn wants(&self, amplitude: f64) -> bool {
-        amplitude > 0.0 && (self.kept.len() < self.most || self.kept.last().is_some_and(|t| amplitude > t.amplitude))
+        amplitude > 0.0
+            && (self.kept.len() < self.most || self.kept.last().is_some_and(|t| amplitude > t.amplitude))
     }
 
     pub fn push(&mut self, peak: TruePeakAt) {

@@ -8,9 +8,9 @@
 
 use std::f64::consts::PI;
 
-use super::simd::Class;
-use super::svf::{Coefs, Section, State, cascade};
-use super::{Frames, QUANTUM};
+use super::Frames;
+use super::stretches::{Memory, Stretches};
+use super::svf::Section;
 
 /// The rate of the Recommendation's tables, Hz.
 const TABLE_RATE: f64 = 48_000.0;
@@ -123,14 +123,13 @@ fn least_squares<const N: usize>(mut a: [[f64; N]; 5], mut b: [f64; N]) -> [f64;
 struct Pair {
     channels: [usize; 2],
     weights: [f64; 2],
-    states: [[State; 2]; 2],
+    memory: [Memory; 2],
 }
 
 /// Every channel's filters; gives the weighted power, frame by frame.
 #[derive(Clone, Debug)]
 pub struct KWeighting {
-    class: Class,
-    coefs: [Coefs; 2],
+    filter: Stretches,
     pairs: Vec<Pair>,
 }
 
@@ -141,32 +140,27 @@ impl KWeighting {
         let heard: Vec<usize> = (0..weights.len()).filter(|c| weights[*c] > 0.0).collect();
         let pair = |c: &[usize]| match *c {
             [a, b] => {
-                Pair { channels: [a, b], weights: [weights[a], weights[b]], states: Default::default() }
+                Pair { channels: [a, b], weights: [weights[a], weights[b]], memory: Default::default() }
             }
             // The second lane idles on the same channel.
-            [a] => Pair { channels: [a, a], weights: [weights[a], 0.0], states: Default::default() },
+            [a] => Pair { channels: [a, a], weights: [weights[a], 0.0], memory: Default::default() },
             _ => unreachable!("chunks of two"),
         };
-        let coefs = sections(f64::from(rate)).map(|s| Coefs::new(&s));
-        KWeighting { class: Class::chosen(), coefs, pairs: heard.chunks(2).map(pair).collect() }
+        let filter = Stretches::new(&sections(f64::from(rate)));
+        KWeighting { filter, pairs: heard.chunks(2).map(pair).collect() }
     }
 
     /// As if after silence.
     pub fn reset(&mut self) {
-        self.pairs.iter_mut().for_each(|p| p.states = Default::default());
+        self.pairs.iter_mut().for_each(|p| p.memory = Default::default());
     }
 
     /// `power[i]` is the weighted sum of squares of all channels in frame `i`.
     pub fn process(&mut self, audio: &[Frames], power: &mut Frames) {
         power.fill(0.0);
         for p in &mut self.pairs {
-            let [a, b] = p.channels.map(|c| &audio[c]);
-            let mut work = [*a, *b];
-            cascade(self.class, &self.coefs, &[0, 1], &mut p.states, &mut work);
-            for i in 0..QUANTUM {
-                let (x, y) = (work[0][i], work[1][i]);
-                power[i] += p.weights[0] * (x * x) + p.weights[1] * (y * y);
-            }
+            let audio = p.channels.map(|c| &audio[c]);
+            self.filter.add_power(&mut p.memory, audio, p.weights, power);
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod ramp;
 pub mod remez;
 pub mod simd;
 pub mod sliding_min;
+pub mod stretches;
 pub mod svf;
 pub mod true_peak;
 pub mod wide;

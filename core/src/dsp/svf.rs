@@ -182,8 +182,9 @@ impl Coefs {
         Coefs { e1: -2.0 * (gk * c1), e2: 2.0 * c2, e3: 2.0 * c3, m0: s.hp + drive, m1, m2: low - drive }
     }
 
+    /// e1, e2, e3, m0, m1, m2.
     #[inline(always)]
-    fn as_array(&self) -> [f64; FACTORS] {
+    pub(super) fn as_array(&self) -> [f64; FACTORS] {
         [self.e1, self.e2, self.e3, self.m0, self.m1, self.m2]
     }
 

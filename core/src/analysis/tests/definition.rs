@@ -78,7 +78,10 @@ fn compare(name: &str, layout: &str, planes: Vec<Vec<f64>>) {
     let (i, lra) = (r.integrated.unwrap(), r.loudness_range.unwrap());
     println!(
         "{name}: I {i:.5} by the letter {:.5}, range {lra:.4} and {:.4}, max M {:.4} and {:.4}",
-        d.integrated, d.range, r.momentary_max.unwrap(), d.momentary_max
+        d.integrated,
+        d.range,
+        r.momentary_max.unwrap(),
+        d.momentary_max
     );
     assert!((i - d.integrated).abs() < 0.002 && (lra - d.range).abs() < 0.02);
     // The meter looks 40 times as often, so it may see more and never less.

@@ -59,7 +59,13 @@ fn dr_of_blocks_made_for_it() {
 fn psr_is_the_least_that_was() {
     // Ten seconds of noise-like pulses with high peaks, then ten of a dense tone.
     let x = |n: usize| match n {
-        n if n < 480_000 => if n % 480 < 12 { 0.9 * (PI * (n % 480) as f64 / 6.0).sin() } else { 0.0 },
+        n if n < 480_000 => {
+            if n % 480 < 12 {
+                0.9 * (PI * (n % 480) as f64 / 6.0).sin()
+            } else {
+                0.0
+            }
+        }
         n => 0.5 * (2.0 * PI * n as f64 / 48.0).sin(),
     };
     let f = measure(48_000, 960_000, x);
@@ -71,7 +77,9 @@ fn psr_is_the_least_that_was() {
 #[test]
 fn clips_dc_and_word_length_of_a_file() {
     let steps = 32_768.0;
-    let x = |n: usize| ((1.2 * (2.0 * PI * n as f64 / 100.0).sin()).clamp(-1.0, 1.0 - 1.0 / steps) * steps).round() / steps;
+    let x = |n: usize| {
+        ((1.2 * (2.0 * PI * n as f64 / 100.0).sin()).clamp(-1.0, 1.0 - 1.0 / steps) * steps).round() / steps
+    };
     let settings = IntegratorSettings { full_scale: full_scale(16), ..IntegratorSettings::default() };
     let mut p = Programme::new(48_000, &Layout::named("stereo").unwrap(), settings);
     let left: Vec<f64> = (0..48_000).map(x).collect();

@@ -70,7 +70,11 @@ fn they_come_and_go() {
     let tone: Frames = [0.125_892_541; QUANTUM];
     (0..750).for_each(|_| m.process(&[tone, tone]));
     let r = m.read(&mut reader);
-    assert_eq!((r.integrated, r.true_peak, r.correlation), (None, f64::NEG_INFINITY, None), "nobody measures");
+    assert_eq!(
+        (r.integrated, r.true_peak, r.correlation),
+        (None, f64::NEG_INFINITY, None),
+        "nobody measures"
+    );
     m.add(VU).unwrap();
     m.add(VU).unwrap();
     m.add(Instrument::Levels).unwrap();
@@ -112,7 +116,9 @@ fn a_gap_reaches_every_one() {
             Running::Vu(i) => assert_eq!(i.level(0), f64::NEG_INFINITY),
             Running::Ppm(i) => assert_eq!(i.level(0), f64::NEG_INFINITY),
             Running::Polarity(i) => assert_eq!(i.correlation(), None),
-            Running::Integrated(i) => assert_eq!((i.figures().missed, i.figures().loudness.momentary), (4800, None)),
+            Running::Integrated(i) => {
+                assert_eq!((i.figures().missed, i.figures().loudness.momentary), (4800, None))
+            }
             Running::Alarms(i) => assert_eq!(i.read(0).silent_s, 0.0),
             Running::Peaks(_) | Running::Bars(_) | Running::Clips(_) | Running::WordLength(_) => {}
         }

@@ -21,7 +21,10 @@ fn the_last_seconds_are_measured_as_if_there_were_no_others() {
             [(9.0, &[(9.0, -23.0)][..]), (20.0, &[(10.0, -33.0), (10.0, -23.0)]), (600.0, &segments)]
         {
             let (r, alone) = (m.last(seconds).unwrap(), stereo_readings(rate, levels));
-            println!("{rate} Hz, last {seconds} s: {r:?}, alone {:?} {:?}", alone.integrated, alone.loudness_range);
+            println!(
+                "{rate} Hz, last {seconds} s: {r:?}, alone {:?} {:?}",
+                alone.integrated, alone.loudness_range
+            );
             // A sub-block that the last quantum just reached moves the window by 100 ms.
             assert!((r.integrated.unwrap() - alone.integrated.unwrap()).abs() < 0.1);
             assert!((r.loudness_range.unwrap() - alone.loudness_range.unwrap()).abs() < 0.2);

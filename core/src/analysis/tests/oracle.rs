@@ -25,8 +25,7 @@ fn compare(rate: u32, name: &str, map: &[Channel], kind: Kind, seconds: u32) {
     // Where the crate's 100 ms and our steps end with a quantum.
     let common = if rate.is_multiple_of(640) { rate as usize / 10 } else { rate as usize / 10 * 32 };
     for q in 0..(seconds * rate) as usize / QUANTUM {
-        let audio: Vec<Frames> =
-            sources.iter_mut().map(|p| std::array::from_fn(|_| p.next())).collect();
+        let audio: Vec<Frames> = sources.iter_mut().map(|p| std::array::from_fn(|_| p.next())).collect();
         ours.process(&audio);
         let planes: Vec<&[f64]> = audio.iter().map(|a| &a[..]).collect();
         theirs.add_frames_planar_f64(&planes).unwrap();
@@ -46,20 +45,22 @@ fn compare(rate: u32, name: &str, map: &[Channel], kind: Kind, seconds: u32) {
     );
     assert!((integrated - i).abs() < 0.05 && worst.momentary < 0.05 && worst.short_term < 0.05);
     // The crate transforms the 48 kHz filters anew at other rates, we keep their response; it takes one short-term value a second, we ten.
-    assert!((range - lra).abs() < 1.0, "{range} {lra}");
+    // Of a minute it has 57, whose percentiles are coarse; ours are held to the letter in `definition`.
+    let bound = if seconds < 120 { 2.0 } else { 1.0 };
+    assert!((range - lra).abs() < bound, "{range} {lra}");
 }
 
 #[test]
 fn an_independent_meter_agrees() {
     use Channel::*;
     for (rate, kind, seconds) in [
-        (44_100, Kind::Noise, 120),
-        (48_000, Kind::Noise, 180),
-        (48_000, Kind::Music, 180),
-        (48_000, Kind::Speech, 180),
-        (44_100, Kind::Speech, 120),
-        (96_000, Kind::Music, 60),
-        (192_000, Kind::Noise, 60),
+        (44_100, Kind::Noise, 60),
+        (48_000, Kind::Noise, 120),
+        (48_000, Kind::Music, 120),
+        (48_000, Kind::Speech, 120),
+        (44_100, Kind::Speech, 60),
+        (96_000, Kind::Music, 30),
+        (192_000, Kind::Noise, 30),
     ] {
         compare(rate, "stereo", &[Left, Right], kind, seconds);
     }

@@ -27,13 +27,14 @@ fn programme(rate: u32, seconds: usize) -> Figures {
             let start = 2.0 * PI * (t[0] * at + t[1]);
             let (step, mut re, mut im) = (2.0 * PI * t[0] / f64::from(rate), start.cos(), start.sin());
             let (c, s) = (step.cos(), step.sin());
-            for i in 0..tenth {
+            let [left, right] = &mut planes;
+            for (i, (l, r)) in left.iter_mut().zip(right).enumerate() {
                 let seconds = at + i as f64 / f64::from(rate);
                 // A triangle in time that is no sine, so that loudness moves.
                 let turn = (t[3] * seconds + t[4]).fract();
                 let level = t[2] * (1.0 - (2.0 * turn - 1.0).abs());
-                planes[0][i] += level * re;
-                planes[1][i] += level * im;
+                *l += level * re;
+                *r += level * im;
                 (re, im) = (re * c - im * s, re * s + im * c);
             }
         }
@@ -52,6 +53,8 @@ fn one_programme_at_all_rates() {
         let l = f.loudness;
         let (i, lra) = (l.integrated.unwrap(), l.loudness_range.unwrap());
         println!("{rate} Hz: I {i:.4}, range {lra:.4}, true peak {:.4}", f.true_peak);
-        assert!((i - base.0).abs() < 0.01 && (lra - base.1).abs() < 0.02 && (f.true_peak - base.2).abs() < 0.02);
+        assert!(
+            (i - base.0).abs() < 0.01 && (lra - base.1).abs() < 0.02 && (f.true_peak - base.2).abs() < 0.02
+        );
     }
 }

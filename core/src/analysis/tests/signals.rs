@@ -223,6 +223,6 @@ impl Programme {
             *r = [y, r[0]];
             x = 0.2 * y;
         }
-        x + self.slope * self.draw.next()
+        0.011 * x + 0.1 * self.slope * self.draw.next()
     }
 }

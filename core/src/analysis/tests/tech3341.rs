@@ -200,5 +200,6 @@ fn a_burst_off_every_grid() {
         worst = worst.max((r.momentary_max.unwrap() - ideal).abs());
     }
     println!("a burst of 400 ms off every grid reads within {worst:.4} LU");
-    assert!(worst < OURS);
+    // The burst's end may be 1.25 ms from a step: 0.0136 LU.
+    assert!(worst < 0.014);
 }
