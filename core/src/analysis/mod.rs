@@ -21,10 +21,13 @@
 //! | [`windows`] | windows of Fourier transforms, and where between bins a sine lies |
 //! | [`spectrum_settings`] | signals to look at, and settings refused in a sentence |
 //! | [`spectrum_frames`] | overlapping windows, their powers, averages and holds |
+//! | [`spectrum_halver`] | half the rate |
+//! | [`spectrum_levels`] | transforms at the rate, a quarter and a sixteenth of it |
 //! | [`spectrum`] | the FFT analyser: bins, density, lines |
 //! | [`spectrum_multi`] | one or three resolutions on an even grid of octaves |
 //! | [`octaves`] | bands of 1/1 to 1/48 octave from transforms |
-//! | [`octaves_meter`] | octaves and thirds through class 1 filters, with time weighting |
+//! | [`octaves_filter`] | octaves and thirds as filters of class 1 |
+//! | [`octaves_meter`] | those with the time weightings of sound level meters |
 //! | [`long_term`] | the gated average spectrum of a programme and its percentiles |
 //! | [`spectrogram`] | rows of bytes over time |
 //! | [`transfer`] | magnitude, phase and coherence between two signals |
@@ -50,7 +53,7 @@ pub mod long_term;
 pub mod loudness;
 pub mod meter;
 pub mod octaves;
-mod octaves_filter;
+pub mod octaves_filter;
 pub mod octaves_meter;
 pub mod polarity;
 pub mod ppm;
@@ -62,8 +65,8 @@ pub mod scope;
 pub mod spectrogram;
 pub mod spectrum;
 pub mod spectrum_frames;
-mod spectrum_halver;
-mod spectrum_levels;
+pub mod spectrum_halver;
+pub mod spectrum_levels;
 pub mod spectrum_multi;
 pub mod spectrum_settings;
 pub mod stereo_field;

@@ -301,7 +301,30 @@ impl Stage {
             Group { rows, seats: seats.to_vec(), audio: vec![[0.0; LANES]; QUANTUM] }
         };
         let halvers = if halved > 0 { vec![Halver::new(); signals] } else { Vec::new() };
-        let inputs = vec![Vec::with_capacity(QUANTUM); signals];
+        let inputs = (0..signals).map(|_| Vec::with_capacity(QUANTUM)).collect();
         Stage { halvers, inputs, groups: seats.chunks(LANES).map(group).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_of_register_gives_the_same_bits() {
+        let results: Vec<Vec<Lanes>> = Width::all()
+            .map(|w| {
+                let mut bank = FilterBank::new(44_100, 2, 3, 20.0, 20_000.0);
+                bank.width = w;
+                let mut all = Vec::new();
+                for q in 0..100u32 {
+                    let x: Frames =
+                        std::array::from_fn(|i| f64::from((64 * q + i as u32) * 7919 % 1009) / 504.5 - 1.0);
+                    bank.process(&[x, x.map(|v| 0.5 * v)], |_, audio| all.extend_from_slice(audio));
+                }
+                all
+            })
+            .collect();
+        assert!(results.iter().all(|r| *r == results[0]), "{} widths", results.len());
     }
 }

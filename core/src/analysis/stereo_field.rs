@@ -49,7 +49,7 @@ pub struct StereoReadings {
     pub correlation: Option<f64>,
     /// −1 (left alone) … +1 (right alone): the difference of the RMS values over their sum.
     pub balance: Option<f64>,
-    /// dB by which the mono sum is below the channels: 10 log10(2 E[M²]/(E[L²] + E[R²])), M half the sum. 0 for
+    /// dB by which the mono sum is below the channels: `10 log10(2 E[M²]/(E[L²] + E[R²]))`, M half the sum. 0 for
     /// equal channels, −3 for unrelated ones, −∞ for opposite ones.
     pub mono: Option<f64>,
     pub bands: Vec<Band>,

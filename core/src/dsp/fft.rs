@@ -178,4 +178,19 @@ mod tests {
             assert!(bins.len() == size / 2 + 1 && worst < 1e-12 && back < 1e-14);
         }
     }
+
+    #[test]
+    fn every_width_of_register_gives_the_same_bits() {
+        let x: Vec<f64> = (0..2048u32).map(|n| f64::from(n * 7919 % 1009) - 504.0).collect();
+        for size in [1024, 2048] {
+            let mut fft = RealFft::new(size);
+            let results: Vec<Vec<Complex>> = Width::all()
+                .map(|w| {
+                    fft.width = w;
+                    fft.spectrum(&x[..size])
+                })
+                .collect();
+            assert!(results.iter().all(|r| *r == results[0]), "{size} points, {} widths", results.len());
+        }
+    }
 }
