@@ -137,8 +137,8 @@ fn measure(path: &Path, wanted: Wanted, done: &AtomicU64) -> Result<Measured, Me
 fn clean(planes: &mut [Vec<f64>], frames: usize) -> u64 {
     let mut count = 0;
     for x in planes.iter_mut().flat_map(|p| &mut p[..frames]) {
-        // Not `> LOUDEST`: NaN is no audio either.
-        if !(x.abs() <= LOUDEST) {
+        // NaN is in no range.
+        if !(-LOUDEST..=LOUDEST).contains(x) {
             count += 1;
             *x = 0.0;
         }
