@@ -185,7 +185,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// False if the rack's last slot has made integers that the file can hold as they are: dither comes once.
 fn is_to_dither(plan: &RackPlan, bits: BitDepth) -> bool {
-    !plan.integer_bits().is_some_and(|rack| bits.integer_bits().is_some_and(|file| rack <= file))
+    plan.integer_bits().is_none_or(|rack| bits.integer_bits().is_none_or(|file| rack > file))
 }
 
 /// What an error means for the exit code: a wrong output is the caller's, a wrong input the file's.
