@@ -60,7 +60,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
         return;
     }
     let edge = 20.0 * state.scope.edge.log10();
-    let inside = title(buffer, area, state, "goniometer", &format!("edge {edge:.0} dBFS"));
+    let inside = title(buffer, area, state, "goniometer", &format!("{edge:.0} dBFS"));
     if inside.height < 3 || inside.width < 6 {
         return;
     }
