@@ -26,7 +26,7 @@ pub fn request(tap: &str, hz: f64) -> WatchScopeRequest {
 pub fn correlation(buffer: &mut Buffer, area: Rect, state: &State) {
     let (Some(t), true) = (state.looked_at(), area.height > 0) else { return };
     let ink = state.ink;
-    let mono = state.scope.mono.filter(|m| m.is_finite()).map(|m| format!("  mono {:+.1} dB", -m));
+    let mono = state.scope.mono.filter(|m| m.is_finite()).map(|m| format!("  mono {m:+.1} dB"));
     let after = FIGURES + mono.as_ref().map_or(0, |m| m.chars().count() as u16);
     pieces(buffer, area, &[("corr ".into(), ink.plain()), ("-1".into(), ink.dim())]);
     let bar = Rect { x: area.x + 8, width: area.width.saturating_sub(8 + 3 + after), height: 1, ..area };
