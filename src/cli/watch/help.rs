@@ -11,18 +11,20 @@ use super::state::State;
 
 const KEYS: [(&str, &str); 6] = [
     ("m M", "next scale, the one before"),
-    ("t T", "next tap, the one before: in, out, monitor, then in and out of every slot"),
+    ("t T", "next tap, the one before"),
     ("s", "thirds of an octave, or lines"),
-    ("r", "begin a new measurement, for everyone: I, LRA, all maxima, lamps"),
+    ("r", "new measurement, for everyone: I, LRA, maxima, lamps"),
     ("q Esc", "end"),
     ("? h", "this; any key goes back"),
 ];
-const WORDS: [&str; 5] = [
-    "bars       solid: RMS or the scale's own reading; pale: peaks; ┃ the highest of 1.5 s",
-    "OVER       true peaks over full scale since the reset: clips in a converter or codec",
-    "CLIP       samples at full scale since the reset",
-    "loudness   BS.1770: M 400 ms, S 3 s, I gated since the reset; PLR is TP less I",
-    "give way   goniometer first, then spectrum, correlation, reduction, loudness",
+const WORDS: [&str; 7] = [
+    "bars       solid: RMS or the scale's reading; pale: peaks;",
+    "           ┃ and held: the highest of 1.5 s",
+    "OVER CLIP  true peaks over full scale; samples at it",
+    "loudness   M 400 ms, S 3 s, I gated since the reset;",
+    "           PLR is TP less I",
+    "no room    first goes the goniometer, then spectrum,",
+    "           correlation, gain reduction, loudness",
 ];
 
 pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {

@@ -128,7 +128,7 @@ fn divide(area: Rect, pair: bool) -> (Rect, Rect) {
         return (upper, Rect { y: area.y + upper.height, height: below, ..area });
     }
     if area.width >= BESIDE_COLUMNS && area.height >= SCOPE_ROWS {
-        let across = ((area.height - 1) * 2).clamp(14, area.width * 2 / 5);
+        let across = ((area.height - 1) * 2).clamp(20, area.width * 2 / 5);
         let first = Rect { width: area.width - across - 2, ..area };
         return (first, Rect { x: first.x + first.width + 2, width: across, ..area });
     }

@@ -57,7 +57,8 @@ fn heads(buffer: &mut Buffer, row: Rect, state: &State) {
     let bar = bar_area(row);
     if bar.width > 20 {
         let area = Rect { x: bar.x + bar.width, width: AFTER, ..row };
-        pieces(buffer, area, &[("    now    max ".to_string(), state.ink.dim())]);
+        let first = if state.scale.peak == Peak::None { "now" } else { "held" };
+        pieces(buffer, area, &[(format!(" {first:>6}    max "), state.ink.dim())]);
     }
 }
 

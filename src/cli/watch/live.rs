@@ -227,8 +227,13 @@ impl Link {
         }
         let mut patience = KEYS;
         for _ in 0..AT_ONCE {
-            let Some(m) = self.client.next(&mut self.meters, patience)? else { break };
-            state.take(m);
+            match self.client.next(&mut self.meters, patience) {
+                Ok(Some(m)) => state.take(m),
+                Ok(None) => break,
+                // What came before the end is shown first.
+                Err(_) if patience.is_zero() => break,
+                Err(why) => return Err(why),
+            }
             (patience, self.heard) = (Duration::ZERO, Instant::now());
         }
         if self.heard.elapsed() > SILENCE.max(Duration::from_secs_f64(3.0 / hz.max(0.1))) {

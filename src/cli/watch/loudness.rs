@@ -41,7 +41,9 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
     let inside = title(buffer, area, state, &format!("loudness {}", t.tap), units);
     let mut rows = inside.rows();
     figures(buffer, &mut rows, state, t);
-    if let (Some(target), Some(row)) = (state.target, rows.next()) {
+    if let Some(target) = state.target
+        && let Some(row) = rows.next()
+    {
         pieces(buffer, row, &[(against(t.integrated, target), state.ink.bold())]);
     }
     let (low, high) = state.target.map_or((-41.0, 0.0), |t| (t - 18.0, t + 9.0));

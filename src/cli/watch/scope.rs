@@ -26,7 +26,7 @@ pub fn request(tap: &str, hz: f64) -> WatchScopeRequest {
 pub fn correlation(buffer: &mut Buffer, area: Rect, state: &State) {
     let (Some(t), true) = (state.looked_at(), area.height > 0) else { return };
     let ink = state.ink;
-    let mono = state.scope.mono.filter(|m| m.is_finite()).map(|m| format!("  mono {:+.1} dB", -m));
+    let mono = state.scope.mono.filter(|m| m.is_finite()).map(|m| format!("  mono {m:+.1} dB"));
     let after = FIGURES + mono.as_ref().map_or(0, |m| m.chars().count() as u16);
     pieces(buffer, area, &[("corr ".into(), ink.plain()), ("-1".into(), ink.dim())]);
     let bar = Rect { x: area.x + 8, width: area.width.saturating_sub(8 + 3 + after), height: 1, ..area };
@@ -60,7 +60,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
         return;
     }
     let edge = 20.0 * state.scope.edge.log10();
-    let inside = title(buffer, area, state, "goniometer", &format!("edge {edge:.0} dBFS"));
+    let inside = title(buffer, area, state, "goniometer", &format!("{edge:.0} dBFS"));
     if inside.height < 3 || inside.width < 6 {
         return;
     }

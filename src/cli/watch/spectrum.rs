@@ -152,17 +152,14 @@ fn thirds(buffer: &mut Buffer, area: Rect, state: &State, points: &[Point]) -> V
     if bands.is_empty() {
         return Vec::new();
     }
-    let wide = area.width / bands.len() as u16;
-    let step = wide.max(1);
-    let shown = if step > 2 { step - 1 } else { step };
-    // Where there are more bands than columns, neighbours share one.
-    let column = |n: usize| {
-        if wide > 0 { n as u16 * step } else { (n * usize::from(area.width) / bands.len()) as u16 }
-    };
+    // All columns are used: some bands are a column wider; where there are too few, neighbours share one.
+    let column = |n: usize| (n * usize::from(area.width) / bands.len()) as u16;
+    let apart = u16::from(usize::from(area.width) / bands.len() > 2);
+    let end = |n: usize| (column(n + 1) - apart).max(column(n) + 1);
     let mut tops = vec![(0, 0); usize::from(area.width)];
     let eighths = |db: f64| (height(db) * f64::from(area.height) * 8.0).round() as u32;
     for (n, (_, level, hold)) in bands.iter().enumerate() {
-        for x in column(n)..(column(n) + shown).min(area.width) {
+        for x in column(n)..end(n) {
             let top: &mut (u32, u32) = &mut tops[usize::from(x)];
             *top = (top.0.max(eighths(*level)), top.1.max(eighths(*hold)));
         }
@@ -183,7 +180,8 @@ fn thirds(buffer: &mut Buffer, area: Rect, state: &State, points: &[Point]) -> V
         let off = |n: &usize| (bands[*n].0 / hz).ln().abs();
         (0..bands.len()).min_by(|a, b| off(a).total_cmp(&off(b))).filter(|n| off(n) < 0.1)
     };
-    LABELS.iter().filter_map(|(hz, label)| Some((column(near(*hz)?) + shown / 2, *label))).collect()
+    let middle = |n: usize| column(n) + (end(n) - column(n)) / 2;
+    LABELS.iter().filter_map(|(hz, label)| Some((middle(near(*hz)?), *label))).collect()
 }
 
 /// A line of dots; returns where frequencies stand.

@@ -203,6 +203,9 @@ fn loudness_has_its_figures_and_the_target_its_line() {
         assert!(plain.contains(words), "{words}\n{plain}");
     }
     assert!(!plain.contains("target"));
+    // Without a target from -41 to 0 LUFS over 68 columns.
+    let solid = bar(&rows(&s, 80, 40), "I").iter().take_while(|c| **c == '█').count();
+    assert_eq!(solid, ((41.0 - 16.3) / 41.0 * 68.0) as usize, "{plain}");
     s.target = Some(-14.0);
     let shown = rows(&s, 80, 40);
     assert!(shown.iter().any(|r| r.starts_with("target -14.0 LUFS: 2.3 LU below")), "{}", shown.join("\n"));
@@ -215,6 +218,9 @@ fn loudness_has_its_figures_and_the_target_its_line() {
 
 #[test]
 fn reduction_and_correlation_stand_at_their_values() {
+    let mut s = shown();
+    s.scope.take(&WatchScopeResponse { mono: Some(-0.7), ..Default::default() });
+    assert!(screen(&s, 68, 15).contains("mono -0.7 dB"));
     let shown = rows(&shown(), 68, 15);
     let limiter = shown.iter().find(|r| r.contains("limiter")).unwrap();
     // 3 dB are 30 % of 40 columns.

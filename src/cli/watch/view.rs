@@ -77,11 +77,12 @@ pub fn title(buffer: &mut Buffer, area: Rect, state: &State, name: &str, about: 
         return area;
     }
     let row = Rect { height: 1, ..area };
-    let used = name.chars().count() + about.chars().count() + 3;
+    let about = if about.is_empty() { String::new() } else { format!("{about} ") };
+    let used = name.chars().count() + about.chars().count() + 1;
     let rule = "─".repeat(usize::from(area.width).saturating_sub(used));
     Line::from(vec![
         Span::styled(format!("{name} "), state.ink.bold()),
-        Span::styled(format!("{about} "), state.ink.dim()),
+        Span::styled(about, state.ink.dim()),
         Span::styled(rule, state.ink.dim()),
     ])
     .render(row, buffer);
