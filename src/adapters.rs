@@ -233,7 +233,7 @@ impl ports::Meters for OscMeters {
         reducing.retain(|id| slots.iter().any(|s| s.id == *id));
         for slot in &slots {
             let will = ["threshold", "ceiling"].iter().any(|p| slot.table.find(p).is_some());
-            if will && !reducing.iter().any(|id| *id == slot.id) {
+            if will && !reducing.contains(&slot.id) {
                 reducing.push(slot.id.clone());
             }
         }

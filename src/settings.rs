@@ -377,7 +377,10 @@ mod tests {
         let table: toml::Table = text.parse().unwrap();
         let keys = |section: &str| table[section].as_table().unwrap().keys().cloned().collect::<Vec<_>>();
         let sections: Vec<&str> = table.keys().map(String::as_str).collect();
-        assert_eq!(sections, ["audio", "http", "jack", "ledger", "levels", "machine", "osc", "print", "state"]);
+        assert_eq!(
+            sections,
+            ["audio", "http", "jack", "ledger", "levels", "machine", "osc", "print", "state"]
+        );
         assert_eq!(keys("audio"), ["backend", "period", "rate"]);
         assert_eq!(keys("jack"), ["client", "connect", "server"]);
         assert_eq!(keys("http"), ["listen", "socket"]);

@@ -128,7 +128,7 @@ fn answer(frame: &Frame, slots: &[String]) -> v1::WatchMetersResponse {
         engine_frame: frame.engine_frame,
         audible: frame.audible,
         taps: frame.taps.iter().map(|(name, r)| readings::tap(name, r, frame.extras_of(name))).collect(),
-        slots: readings::slots(slots, &frame.slots),
+        slots: readings::slots(slots, &frame.slots, &frame.trails),
         load: Some(load),
     }
 }

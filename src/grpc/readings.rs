@@ -34,9 +34,18 @@ fn channel(r: &ChannelReadings) -> v1::ChannelReadings {
 }
 
 /// Gain reduction of the slots that were asked for; `*` means all.
-pub fn slots(wanted: &[String], all: &[(String, f64)]) -> Vec<v1::SlotReadings> {
+pub fn slots(
+    wanted: &[String],
+    all: &[(String, f64)],
+    trails: &[(String, Vec<f32>)],
+) -> Vec<v1::SlotReadings> {
     let is_wanted = |id: &String| wanted.iter().any(|w| w == "*" || w == id);
-    let reading = |(slot, db): &(String, f64)| v1::SlotReadings { slot: slot.clone(), gain_reduction: *db };
+    let history = |slot: &String| trails.iter().find(|(id, _)| id == slot).map(|(_, t)| t.clone());
+    let reading = |(slot, db): &(String, f64)| v1::SlotReadings {
+        slot: slot.clone(),
+        gain_reduction: *db,
+        history: history(slot).unwrap_or_default(),
+    };
     all.iter().filter(|(id, _)| is_wanted(id)).map(reading).collect()
 }
 
@@ -49,7 +58,7 @@ mod tests {
         let all = [("comp".to_string(), 1.5), ("limiter".to_string(), 0.0)];
         let ids = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|w| w.to_string()).collect();
-            slots(&wanted, &all).into_iter().map(|s| s.slot).collect::<Vec<_>>()
+            slots(&wanted, &all, &[]).into_iter().map(|s| s.slot).collect::<Vec<_>>()
         };
         assert_eq!(ids(&["limiter"]), ["limiter"]);
         assert_eq!(ids(&["*"]), ["comp", "limiter"]);

@@ -191,6 +191,9 @@ fn check_saved(saved: &Saved) -> Result<(), Refused> {
     saved.true_peaks.iter().try_for_each(|t| check_counts(&[t.frame]))
 }
 
+/// Files that were not taken, by their albums' ids, and why.
+pub type Unread = Vec<(String, Refused)>;
+
 /// An album that is over, as lists show it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlbumSummary {
@@ -271,7 +274,7 @@ impl LedgerStore {
     ///
     /// # Errors
     /// The directory cannot be listed.
-    pub fn albums(&self) -> Result<(Vec<AlbumSummary>, Vec<(String, Refused)>), StoreError> {
+    pub fn albums(&self) -> Result<(Vec<AlbumSummary>, Unread), StoreError> {
         let names = retry(|| self.disk.list()).map_err(StoreError::io("list", "the ledger"))?;
         let (mut albums, mut refused) = (Vec::new(), Vec::new());
         let id = |n: &str| n.strip_prefix("album-")?.strip_suffix(".toml").map(String::from);

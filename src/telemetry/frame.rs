@@ -5,6 +5,7 @@ use lathe_core::analysis::TapReadings;
 use lathe_core::analysis::clock::ClockReadings;
 
 use super::extras::ExtraReading;
+use super::trail::LONGEST;
 use crate::control::load::{Periods, STEPS};
 
 /// Readings of one interval of one feed.
@@ -24,6 +25,8 @@ pub struct Frame {
     pub extras: Vec<(String, Vec<ExtraReading>)>,
     /// Deepest gain reduction since the last read, in dB ≥ 0; in schedule order.
     pub slots: Vec<(String, f64)>,
+    /// Of each slot, the deepest of every [`CELL`](super::trail::CELL) since the last read, oldest first.
+    pub trails: Vec<(String, Vec<f32>)>,
     pub load: Load,
 }
 
@@ -77,6 +80,12 @@ impl Frame {
         for (id, db) in &mut self.slots {
             if let Some((_, before)) = earlier.slots.iter().find(|(e, _)| e == id) {
                 *db = db.max(*before);
+            }
+        }
+        for (id, trail) in &mut self.trails {
+            if let Some((_, before)) = earlier.trails.iter().find(|(e, _)| e == id) {
+                let keep = before.len().min(LONGEST.saturating_sub(trail.len()));
+                trail.splice(..0, before[before.len() - keep..].iter().copied());
             }
         }
         for (tap, extras) in &mut self.extras {

@@ -17,6 +17,7 @@
 //! | [`reference`] | the page of all readings |
 //! | `reduction` | gain reduction by the names of slots |
 //! | `subscriber` | what the thread knows of one subscriber |
+//! | `trail` | gain reduction over time |
 //! | `worker` | the thread |
 
 mod clock;
@@ -32,6 +33,7 @@ mod subscriber;
 mod taps;
 #[cfg(test)]
 mod tests;
+mod trail;
 #[cfg(test)]
 mod view_tests;
 pub mod views;

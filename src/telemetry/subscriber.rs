@@ -13,6 +13,7 @@ use super::feed::Post;
 use super::frame::{Frame, Load, carry, merge_all};
 use super::reduction::Reductions;
 use super::taps::OpenTap;
+use super::trail::Trail;
 use crate::control::load::Periods;
 
 /// One subscriber.
@@ -24,6 +25,7 @@ pub(super) struct Subscriber {
     /// Readings of meters that are no more, and of a time before nobody could hear.
     carried: Vec<(String, TapReadings)>,
     deepest: Vec<(String, f64)>,
+    trails: Vec<(String, Trail)>,
     periods: Periods,
 }
 
@@ -48,6 +50,7 @@ impl Subscriber {
             readers: HashMap::new(),
             carried: Vec::new(),
             deepest: Vec::new(),
+            trails: Vec::new(),
             periods: Periods::default(),
         }
     }
@@ -73,10 +76,14 @@ impl Subscriber {
         }
     }
 
-    /// A slot's gain reduction in dB.
-    pub fn deepen(&mut self, slot: &str, db: f64) {
+    /// A slot's gain reduction in dB, at a time in cells of [`trail::CELL`].
+    pub fn deepen(&mut self, slot: &str, db: f64, cell: u64) {
         if !self.post.want.slots {
             return;
+        }
+        match self.trails.iter_mut().find(|(id, _)| id == slot) {
+            Some((_, trail)) => trail.deepen(db, cell),
+            None => self.trails.push((slot.into(), Trail::new(db, cell))),
         }
         match self.deepest.iter_mut().find(|(id, _)| id == slot) {
             Some((_, deepest)) => *deepest = deepest.max(db),
@@ -106,6 +113,7 @@ impl Subscriber {
             taps: Vec::new(),
             extras: Vec::new(),
             slots: Vec::new(),
+            trails: Vec::new(),
             load: Load::new(&std::mem::take(&mut self.periods), &moment.all, moment.xruns, moment.clock),
         };
         if moment.audible {
@@ -113,6 +121,8 @@ impl Subscriber {
             frame.extras = self.extras(taps, moment.reference_dbfs);
             frame.taps = self.readings(taps);
             frame.slots = self.reductions(reductions);
+            frame.trails = self.trails.iter_mut().map(|(id, t)| (id.clone(), t.take())).collect();
+            self.trails.retain(|(id, _)| reductions.latest.iter().any(|(l, _)| l == id));
         }
         if let Some(earlier) = self.post.take() {
             for (name, readings) in frame.absorb(earlier) {

@@ -32,6 +32,8 @@ pub(super) struct Worker {
     views: Vec<OpenView>,
     reference_dbfs: f64,
     clock: Clock,
+    /// The first poll.
+    since: Option<Instant>,
     sound: Option<Sound>,
     taps: Vec<OpenTap>,
     /// Taps of this engine to be disarmed.
@@ -53,6 +55,7 @@ impl Worker {
             views: Vec::new(),
             reference_dbfs,
             clock: Clock::new(),
+            since: None,
             sound: None,
             taps: Vec::new(),
             leaving: Vec::new(),
@@ -233,10 +236,12 @@ impl Worker {
     }
 
     fn read_status(&mut self, audio: &AudioState, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let cell = (now.saturating_duration_since(since).as_nanos() / super::trail::CELL.as_nanos()) as u64;
         if let Some(sound) = &self.sound {
             let subscribers = &mut self.subscribers;
             self.reductions.poll(sound, |slot, db| {
-                subscribers.iter_mut().filter(|_| audio.audible).for_each(|s| s.deepen(slot, db));
+                subscribers.iter_mut().filter(|_| audio.audible).for_each(|s| s.deepen(slot, db, cell));
             });
             let mut told = self.shared.reducing.lock().unwrap_or_else(PoisonError::into_inner);
             let latest = &self.reductions.latest;

@@ -167,7 +167,7 @@ fn readings() -> WatchMetersResponse {
             channels: vec![channel(-0.3), channel(f64::NEG_INFINITY)],
             ..TapReadings::default()
         }],
-        slots: vec![SlotReadings { slot: "limiter".into(), gain_reduction: 3.2 }],
+        slots: vec![SlotReadings { slot: "limiter".into(), gain_reduction: 3.2, history: Vec::new() }],
         load: Some(Load { dsp_load: 0.12, mean_load: 0.1, xruns: 2, ..Load::default() }),
         ..WatchMetersResponse::default()
     }

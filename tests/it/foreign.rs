@@ -125,7 +125,9 @@ fn grpcio_by_reflection() {
     let daemon = daemon();
     let saw = script(python(), "grpc_python.py", &[daemon.ready("http")]);
     check(&saw);
-    for service in ["LedgerService", "MeterService", "PrintService", "RackService", "SnapshotService", "SystemService"] {
+    for service in
+        ["LedgerService", "MeterService", "PrintService", "RackService", "SnapshotService", "SystemService"]
+    {
         let listed = saw["services"].as_array().unwrap().contains(&json!(format!("lathe.v1.{service}")));
         assert!(listed, "reflection does not list {service}: {saw}");
     }

@@ -12,7 +12,7 @@ use super::{BuildError, Engine, Periods, Ports, build, link};
 use crate::dsp::QUANTUM;
 use crate::dsp::math::gain_to_db;
 use crate::rack::plan::{Content, RackPlan, SlotPlan, Source};
-use crate::units::Layout;
+use crate::units::{Layout, Place};
 
 /// Height of the strike: 2⁻²⁰, −120.4 dBFS.
 const STRIKE: f64 = 1.0 / 1_048_576.0;
@@ -109,6 +109,16 @@ pub enum ResponseError {
     TooMany(usize),
 }
 
+/// A dither passes every frequency alike and hides the strike under its noise: it rests.
+fn rest(plan: &mut RackPlan) {
+    for slot in &mut plan.slots {
+        let dithers = matches!(&slot.content, Content::Unit { kind, .. } if kind.place() == Place::Last);
+        if let (true, Some(bypass)) = (dithers, slot.table.find("bypass")) {
+            slot.values.set(bypass, 1.0);
+        }
+    }
+}
+
 /// The response of the rack, or of the slot `slot` alone as it plays there, at `frequencies` in Hz.
 ///
 /// # Errors
@@ -128,10 +138,11 @@ pub fn response(
     if frequencies.len() > MAX_FREQUENCIES {
         return Err(ResponseError::TooMany(frequencies.len()));
     }
-    let plan = match slot {
+    let mut plan = match slot {
         Some(id) => alone(plan, id).ok_or_else(|| ResponseError::NoSlot(id.to_string()))?,
         None => plan.clone(),
     };
+    rest(&mut plan);
     let pairs = plan.layout.pairs();
     let pair = match feed {
         Feed::Mid | Feed::Side => {

@@ -99,14 +99,14 @@ fn cases() -> Vec<Case> {
                 let with = |v: f64| -> SlotPlan { slot.clone().with(&spec.symbol, v) };
                 let way = |n: i32| {
                     let (a, b) = (spec.to_norm(from), spec.to_norm(to));
-                    rack("stereo", vec![with(spec.from_norm(a + (b - a) * f64::from(n) / 12.0))])
+                    rack("stereo", vec![with(spec.from_norm(a + (b - a) * f64::from(n) / 48.0))])
                 };
                 let comes_through = shapes(&slot) && spec.change == Motion::Glide;
                 all.push(Case {
                     name: format!("{}/{} {} to {}", name(&slot), spec.symbol, spec.show(from), spec.show(to)),
                     from: rack("stereo", vec![with(from)]),
                     to: rack("stereo", vec![with(to)]),
-                    between: if comes_through { (1..12).map(way).collect() } else { Vec::new() },
+                    between: if comes_through { (1..48).map(way).collect() } else { Vec::new() },
                     live: (spec.change != Motion::Structural).then(|| (spec.symbol.to_string(), to)),
                     limit,
                 });

@@ -167,7 +167,7 @@ impl Bench {
         let frames = 1 << 14;
         let half = frames as f64 / 2.0;
         let fade = |n: usize| kaiser((n as f64 - half) / half, 6.0);
-        let quarter = |n: usize| if n / 2 % 2 == 0 { 1.0 } else { -1.0 };
+        let quarter = |n: usize| if (n / 2).is_multiple_of(2) { 1.0 } else { -1.0 };
         let stereo = [1u64, 2].map(|seed| {
             let noise = band_noise(frames, self.rate, seed);
             let peak = noise.iter().fold(0.0, |m: f64, v| m.max(v.abs()));

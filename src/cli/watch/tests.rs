@@ -46,7 +46,7 @@ fn meters(frame: u64, tap: TapReadings) -> WatchMetersResponse {
         engine_frame: frame,
         audible: true,
         taps: vec![tap],
-        slots: vec![SlotReadings { slot: "limiter".into(), gain_reduction: 3.0 }],
+        slots: vec![SlotReadings { slot: "limiter".into(), gain_reduction: 3.0, history: Vec::new() }],
         load: Some(Load { dsp_load: 0.12, xruns: 2, ..Load::default() }),
         ..WatchMetersResponse::default()
     }

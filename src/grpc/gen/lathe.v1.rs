@@ -2780,6 +2780,9 @@ pub struct SlotReadings {
     /// Deepest since your last reading, dB, 0 and above; 0 is none.
     #[prost(double, tag = "2")]
     pub gain_reduction: f64,
+    /// The deepest of every 10 ms since your last reading, dB, oldest first; 10 s at most.
+    #[prost(float, repeated, tag = "3")]
+    pub history: ::prost::alloc::vec::Vec<f32>,
 }
 /// How busy the audio thread is.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3149,7 +3152,7 @@ pub struct WatchScopeResponse {
     /// -1 (left alone) to +1 (right alone).
     #[prost(double, optional, tag = "8")]
     pub balance: ::core::option::Option<f64>,
-    /// dB by which the mono sum is below the channels.
+    /// Level of the mono sum against the channels, dB: 0 for equal ones, -3 for unrelated, -infinity for opposite ones.
     #[prost(double, optional, tag = "9")]
     pub mono: ::core::option::Option<f64>,
     /// Where a fraction was asked for: each band.
@@ -4753,6 +4756,536 @@ pub mod print_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What drives the sound.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioStatus {
+    /// `jack` or `clock`.
+    #[prost(string, tag = "1")]
+    pub backend: ::prost::alloc::string::String,
+    /// `jack`, `demo` (the built-in programme), `file`, or `none`.
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+    /// Frames per second, 0 while no driver is heard.
+    #[prost(uint32, tag = "3")]
+    pub sample_rate: u32,
+    /// Frames per period.
+    #[prost(uint32, tag = "4")]
+    pub period_frames: u32,
+    /// Frames from main in to main out, the driver's own included.
+    #[prost(uint32, tag = "5")]
+    pub latency_frames: u32,
+    /// Somebody hears it, or could.
+    #[prost(bool, tag = "6")]
+    pub audible: bool,
+    /// The server's last cycle is too old.
+    #[prost(bool, tag = "7")]
+    pub hung: bool,
+    /// Glitches since the start: those the server told of, and periods that a file was not decoded in time for.
+    #[prost(uint64, tag = "8")]
+    pub xruns: u64,
+    /// Engines lost to a fault or a hung driver since the start; each was replaced.
+    #[prost(uint64, tag = "9")]
+    pub lost_engines: u64,
+}
+/// Nothing to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStatusRequest {}
+/// How the daemon stands.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetStatusResponse {
+    /// Of the program.
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    /// What drives the sound.
+    #[prost(message, optional, tag = "2")]
+    pub audio: ::core::option::Option<AudioStatus>,
+    /// What the rack file calls the rack; may be empty.
+    #[prost(string, tag = "3")]
+    pub rack_name: ::prost::alloc::string::String,
+    /// The last revision given to a change.
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
+    /// The last revision that is in the sound.
+    #[prost(uint64, tag = "5")]
+    pub applied_revision: u64,
+    /// The engine's current frame.
+    #[prost(uint64, tag = "6")]
+    pub engine_frame: u64,
+    /// Main is silenced.
+    #[prost(bool, tag = "7")]
+    pub panic: bool,
+    /// The snapshot that was recalled or stored last; empty if none was.
+    #[prost(string, tag = "8")]
+    pub snapshot: ::prost::alloc::string::String,
+    /// Seconds since the server began.
+    #[prost(double, tag = "9")]
+    pub uptime_seconds: f64,
+    /// The number of your connection, as in WatchRack.
+    #[prost(uint64, tag = "10")]
+    pub client: u64,
+}
+/// Nothing to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEventsRequest {}
+/// One event.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEventsResponse {
+    /// What happened.
+    #[prost(enumeration = "EventType", tag = "1")]
+    pub r#type: i32,
+    /// When it was seen.
+    #[prost(message, optional, tag = "2")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// One sentence.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// How audio stood right after.
+    #[prost(message, optional, tag = "4")]
+    pub audio: ::core::option::Option<AudioStatus>,
+    /// How many at once; at least 1, but 0 for STATE.
+    #[prost(uint64, tag = "5")]
+    pub count: u64,
+    /// Events that you missed right before this one because you read too slowly.
+    #[prost(uint64, tag = "6")]
+    pub lost: u64,
+}
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventType {
+    /// Not said.
+    Unspecified = 0,
+    /// Nothing: how it stood when you began to watch.
+    State = 1,
+    /// Audio can be heard again.
+    AudioStarted = 2,
+    /// Audio can no longer be heard: the server is gone or hung.
+    AudioStopped = 3,
+    /// Rate, period, latency or source changed while audio ran.
+    AudioChanged = 4,
+    /// The server told of `count` glitches.
+    Xrun = 5,
+    /// `count` engines were lost to a fault or a hung driver, and replaced.
+    EngineLost = 6,
+}
+impl EventType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_TYPE_UNSPECIFIED",
+            Self::State => "EVENT_TYPE_STATE",
+            Self::AudioStarted => "EVENT_TYPE_AUDIO_STARTED",
+            Self::AudioStopped => "EVENT_TYPE_AUDIO_STOPPED",
+            Self::AudioChanged => "EVENT_TYPE_AUDIO_CHANGED",
+            Self::Xrun => "EVENT_TYPE_XRUN",
+            Self::EngineLost => "EVENT_TYPE_ENGINE_LOST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_TYPE_STATE" => Some(Self::State),
+            "EVENT_TYPE_AUDIO_STARTED" => Some(Self::AudioStarted),
+            "EVENT_TYPE_AUDIO_STOPPED" => Some(Self::AudioStopped),
+            "EVENT_TYPE_AUDIO_CHANGED" => Some(Self::AudioChanged),
+            "EVENT_TYPE_XRUN" => Some(Self::Xrun),
+            "EVENT_TYPE_ENGINE_LOST" => Some(Self::EngineLost),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod system_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The daemon.
+    #[derive(Debug, Clone)]
+    pub struct SystemServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl SystemServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> SystemServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SystemServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SystemServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// How it stands.
+        pub async fn get_status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStatusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.SystemService/GetStatus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.SystemService", "GetStatus"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What happens from now on, until the client leaves. The first answer is of the type STATE.
+        pub async fn watch_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchEventsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lathe.v1.SystemService/WatchEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lathe.v1.SystemService", "WatchEvents"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod system_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SystemServiceServer.
+    #[async_trait]
+    pub trait SystemService: std::marker::Send + std::marker::Sync + 'static {
+        /// How it stands.
+        async fn get_status(
+            &self,
+            request: tonic::Request<super::GetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStatusResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchEvents method.
+        type WatchEventsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchEventsResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What happens from now on, until the client leaves. The first answer is of the type STATE.
+        async fn watch_events(
+            &self,
+            request: tonic::Request<super::WatchEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchEventsStream>,
+            tonic::Status,
+        >;
+    }
+    /// The daemon.
+    #[derive(Debug)]
+    pub struct SystemServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SystemServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SystemServiceServer<T>
+    where
+        T: SystemService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lathe.v1.SystemService/GetStatus" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStatusSvc<T: SystemService>(pub Arc<T>);
+                    impl<
+                        T: SystemService,
+                    > tonic::server::UnaryService<super::GetStatusRequest>
+                    for GetStatusSvc<T> {
+                        type Response = super::GetStatusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SystemService>::get_status(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lathe.v1.SystemService/WatchEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchEventsSvc<T: SystemService>(pub Arc<T>);
+                    impl<
+                        T: SystemService,
+                    > tonic::server::ServerStreamingService<super::WatchEventsRequest>
+                    for WatchEventsSvc<T> {
+                        type Response = super::WatchEventsResponse;
+                        type ResponseStream = T::WatchEventsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SystemService>::watch_events(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SystemServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lathe.v1.SystemService";
+    impl<T> tonic::server::NamedService for SystemServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// One channel. What is not set is not known, or silence.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LedgerChannel {
@@ -5944,536 +6477,6 @@ pub mod ledger_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lathe.v1.LedgerService";
     impl<T> tonic::server::NamedService for LedgerServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
-    }
-}
-/// What drives the sound.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AudioStatus {
-    /// `jack` or `clock`.
-    #[prost(string, tag = "1")]
-    pub backend: ::prost::alloc::string::String,
-    /// `jack`, `demo` (the built-in programme), `file`, or `none`.
-    #[prost(string, tag = "2")]
-    pub source: ::prost::alloc::string::String,
-    /// Frames per second, 0 while no driver is heard.
-    #[prost(uint32, tag = "3")]
-    pub sample_rate: u32,
-    /// Frames per period.
-    #[prost(uint32, tag = "4")]
-    pub period_frames: u32,
-    /// Frames from main in to main out, the driver's own included.
-    #[prost(uint32, tag = "5")]
-    pub latency_frames: u32,
-    /// Somebody hears it, or could.
-    #[prost(bool, tag = "6")]
-    pub audible: bool,
-    /// The server's last cycle is too old.
-    #[prost(bool, tag = "7")]
-    pub hung: bool,
-    /// Glitches since the start: those the server told of, and periods that a file was not decoded in time for.
-    #[prost(uint64, tag = "8")]
-    pub xruns: u64,
-    /// Engines lost to a fault or a hung driver since the start; each was replaced.
-    #[prost(uint64, tag = "9")]
-    pub lost_engines: u64,
-}
-/// Nothing to say.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetStatusRequest {}
-/// How the daemon stands.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetStatusResponse {
-    /// Of the program.
-    #[prost(string, tag = "1")]
-    pub version: ::prost::alloc::string::String,
-    /// What drives the sound.
-    #[prost(message, optional, tag = "2")]
-    pub audio: ::core::option::Option<AudioStatus>,
-    /// What the rack file calls the rack; may be empty.
-    #[prost(string, tag = "3")]
-    pub rack_name: ::prost::alloc::string::String,
-    /// The last revision given to a change.
-    #[prost(uint64, tag = "4")]
-    pub revision: u64,
-    /// The last revision that is in the sound.
-    #[prost(uint64, tag = "5")]
-    pub applied_revision: u64,
-    /// The engine's current frame.
-    #[prost(uint64, tag = "6")]
-    pub engine_frame: u64,
-    /// Main is silenced.
-    #[prost(bool, tag = "7")]
-    pub panic: bool,
-    /// The snapshot that was recalled or stored last; empty if none was.
-    #[prost(string, tag = "8")]
-    pub snapshot: ::prost::alloc::string::String,
-    /// Seconds since the server began.
-    #[prost(double, tag = "9")]
-    pub uptime_seconds: f64,
-    /// The number of your connection, as in WatchRack.
-    #[prost(uint64, tag = "10")]
-    pub client: u64,
-}
-/// Nothing to say.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct WatchEventsRequest {}
-/// One event.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct WatchEventsResponse {
-    /// What happened.
-    #[prost(enumeration = "EventType", tag = "1")]
-    pub r#type: i32,
-    /// When it was seen.
-    #[prost(message, optional, tag = "2")]
-    pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// One sentence.
-    #[prost(string, tag = "3")]
-    pub message: ::prost::alloc::string::String,
-    /// How audio stood right after.
-    #[prost(message, optional, tag = "4")]
-    pub audio: ::core::option::Option<AudioStatus>,
-    /// How many at once; at least 1, but 0 for STATE.
-    #[prost(uint64, tag = "5")]
-    pub count: u64,
-    /// Events that you missed right before this one because you read too slowly.
-    #[prost(uint64, tag = "6")]
-    pub lost: u64,
-}
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum EventType {
-    /// Not said.
-    Unspecified = 0,
-    /// Nothing: how it stood when you began to watch.
-    State = 1,
-    /// Audio can be heard again.
-    AudioStarted = 2,
-    /// Audio can no longer be heard: the server is gone or hung.
-    AudioStopped = 3,
-    /// Rate, period, latency or source changed while audio ran.
-    AudioChanged = 4,
-    /// The server told of `count` glitches.
-    Xrun = 5,
-    /// `count` engines were lost to a fault or a hung driver, and replaced.
-    EngineLost = 6,
-}
-impl EventType {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "EVENT_TYPE_UNSPECIFIED",
-            Self::State => "EVENT_TYPE_STATE",
-            Self::AudioStarted => "EVENT_TYPE_AUDIO_STARTED",
-            Self::AudioStopped => "EVENT_TYPE_AUDIO_STOPPED",
-            Self::AudioChanged => "EVENT_TYPE_AUDIO_CHANGED",
-            Self::Xrun => "EVENT_TYPE_XRUN",
-            Self::EngineLost => "EVENT_TYPE_ENGINE_LOST",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "EVENT_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
-            "EVENT_TYPE_STATE" => Some(Self::State),
-            "EVENT_TYPE_AUDIO_STARTED" => Some(Self::AudioStarted),
-            "EVENT_TYPE_AUDIO_STOPPED" => Some(Self::AudioStopped),
-            "EVENT_TYPE_AUDIO_CHANGED" => Some(Self::AudioChanged),
-            "EVENT_TYPE_XRUN" => Some(Self::Xrun),
-            "EVENT_TYPE_ENGINE_LOST" => Some(Self::EngineLost),
-            _ => None,
-        }
-    }
-}
-/// Generated client implementations.
-pub mod system_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    use tonic::codegen::http::Uri;
-    /// The daemon.
-    #[derive(Debug, Clone)]
-    pub struct SystemServiceClient<T> {
-        inner: tonic::client::Grpc<T>,
-    }
-    impl SystemServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
-    impl<T> SystemServiceClient<T>
-    where
-        T: tonic::client::GrpcService<tonic::body::Body>,
-        T::Error: Into<StdError>,
-        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
-        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
-    {
-        pub fn new(inner: T) -> Self {
-            let inner = tonic::client::Grpc::new(inner);
-            Self { inner }
-        }
-        pub fn with_origin(inner: T, origin: Uri) -> Self {
-            let inner = tonic::client::Grpc::with_origin(inner, origin);
-            Self { inner }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> SystemServiceClient<InterceptedService<T, F>>
-        where
-            F: tonic::service::Interceptor,
-            T::ResponseBody: Default,
-            T: tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<
-                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                >,
-            >,
-            <T as tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
-        {
-            SystemServiceClient::new(InterceptedService::new(inner, interceptor))
-        }
-        /// Compress requests with the given encoding.
-        ///
-        /// This requires the server to support it otherwise it might respond with an
-        /// error.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.send_compressed(encoding);
-            self
-        }
-        /// Enable decompressing responses.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.accept_compressed(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_decoding_message_size(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_encoding_message_size(limit);
-            self
-        }
-        /// How it stands.
-        pub async fn get_status(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetStatusRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetStatusResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/lathe.v1.SystemService/GetStatus",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("lathe.v1.SystemService", "GetStatus"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// What happens from now on, until the client leaves. The first answer is of the type STATE.
-        pub async fn watch_events(
-            &mut self,
-            request: impl tonic::IntoRequest<super::WatchEventsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<tonic::codec::Streaming<super::WatchEventsResponse>>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/lathe.v1.SystemService/WatchEvents",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("lathe.v1.SystemService", "WatchEvents"));
-            self.inner.server_streaming(req, path, codec).await
-        }
-    }
-}
-/// Generated server implementations.
-pub mod system_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with SystemServiceServer.
-    #[async_trait]
-    pub trait SystemService: std::marker::Send + std::marker::Sync + 'static {
-        /// How it stands.
-        async fn get_status(
-            &self,
-            request: tonic::Request<super::GetStatusRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetStatusResponse>,
-            tonic::Status,
-        >;
-        /// Server streaming response type for the WatchEvents method.
-        type WatchEventsStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::WatchEventsResponse, tonic::Status>,
-            >
-            + std::marker::Send
-            + 'static;
-        /// What happens from now on, until the client leaves. The first answer is of the type STATE.
-        async fn watch_events(
-            &self,
-            request: tonic::Request<super::WatchEventsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<Self::WatchEventsStream>,
-            tonic::Status,
-        >;
-    }
-    /// The daemon.
-    #[derive(Debug)]
-    pub struct SystemServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> SystemServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for SystemServiceServer<T>
-    where
-        T: SystemService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/lathe.v1.SystemService/GetStatus" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetStatusSvc<T: SystemService>(pub Arc<T>);
-                    impl<
-                        T: SystemService,
-                    > tonic::server::UnaryService<super::GetStatusRequest>
-                    for GetStatusSvc<T> {
-                        type Response = super::GetStatusResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetStatusRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as SystemService>::get_status(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetStatusSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/lathe.v1.SystemService/WatchEvents" => {
-                    #[allow(non_camel_case_types)]
-                    struct WatchEventsSvc<T: SystemService>(pub Arc<T>);
-                    impl<
-                        T: SystemService,
-                    > tonic::server::ServerStreamingService<super::WatchEventsRequest>
-                    for WatchEventsSvc<T> {
-                        type Response = super::WatchEventsResponse;
-                        type ResponseStream = T::WatchEventsStream;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::ResponseStream>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::WatchEventsRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as SystemService>::watch_events(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = WatchEventsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.server_streaming(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for SystemServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "lathe.v1.SystemService";
-    impl<T> tonic::server::NamedService for SystemServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
