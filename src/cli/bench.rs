@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use lathe_core::analysis::LoudnessMeter;
+use lathe_core::analysis::true_peak::PeakMeter;
 use lathe_core::dsp::convolver::{self, Convolver, Delay, Shape, Voice};
 use lathe_core::dsp::math::quantum;
 use lathe_core::dsp::oversample::{OversampleFilters, Oversampler, Stop};
@@ -13,6 +15,7 @@ use lathe_core::dsp::{Frames, QUANTUM};
 use lathe_core::engine::{BuildError, Engine, Periods, Ports, build, link};
 use lathe_core::rack;
 use lathe_core::rack::plan::RackPlan;
+use lathe_core::units::{Layout, Role};
 use serde_json::json;
 
 use super::load_rack;
@@ -65,6 +68,14 @@ const UNITS: &[(&str, &str)] = &[
     ),
     ("compressor, peak", "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6 }"),
     ("limiter", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1 }"),
+    ("limiter, lookahead 5 ms", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1, lookahead = 5 }"),
+    (
+        "limiter, dense, soft clip",
+        "unit = \"limiter\"\nparams = { gain = 9, ceiling = -1, style = \"dense\", clip = true }",
+    ),
+    ("clipper", "unit = \"clipper\"\nparams = { gain = 6, ceiling = -1 }"),
+    ("saturator, tube", "unit = \"saturator\"\nparams = { model = \"tube\", drive = 6 }"),
+    ("saturator, tape", "unit = \"saturator\"\nparams = { model = \"tape\", drive = 6 }"),
     ("stereo", "unit = \"stereo\"\nparams = { width = 130, mono_slope = \"lr4\", guard = true }"),
     (
         "stereo, linear phase",
@@ -132,7 +143,22 @@ fn kernels() -> Vec<(&'static str, usize, Kernel)> {
             }
         })
     };
+    let layout = Layout::new(&[Role::Left, Role::Right]);
+    let loudness = || -> Kernel {
+        let mut meter = LoudnessMeter::new(48_000, &layout);
+        Box::new(move |audio| meter.process(audio))
+    };
+    let with_true_peak = || -> Kernel {
+        let (mut meter, mut peaks, mut moment) = (LoudnessMeter::new(48_000, &layout), PeakMeter::new(2), 0);
+        Box::new(move |audio| {
+            moment += 1;
+            meter.process(audio);
+            peaks.process(audio, moment, true);
+        })
+    };
     vec![
+        ("kernel loudness, M/S/I and range", 2, loudness()),
+        ("kernel loudness with true peak", 2, with_true_peak()),
         ("kernel convolver, 65536 taps", 2, convolver(65_536)),
         ("kernel convolver, 4096 taps", 2, convolver(4096)),
         ("kernel oversampling x8, up and down", 2, oversampler(8)),

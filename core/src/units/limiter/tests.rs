@@ -171,7 +171,7 @@ fn links_come_and_go_without_a_jump() {
 #[test]
 fn the_release_takes_the_stated_time() {
     for rate in [44_100u32, 48_000, 192_000] {
-        for (release, lookahead) in [(60.0, 2.0), (20.0, 2.0), (300.0, 10.0)] {
+        for (release, lookahead) in [(60.0, 2.0), (20.0, 2.0), (250.0, 10.0)] {
             let fs = f64::from(rate);
             let on = (fs * 1.5) as usize / 64 * 64;
             let tail = (fs * release * 0.008) as usize / 64 * 64 + 6400;
