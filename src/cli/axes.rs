@@ -27,7 +27,7 @@ pub fn step(span: f64, most: f64, steps: &[f64]) -> f64 {
 /// Multiples of `step` from `from` to `to`.
 pub fn multiples(from: f64, to: f64, step: f64) -> Vec<f64> {
     let first = (from / step - 1e-9).ceil();
-    let count = ((to / step + 1e-9).floor() - first).max(-1.0) as usize + 1;
+    let count = ((to / step + 1e-9).floor() - first + 1.0).max(0.0) as usize;
     // Without the sign of −0.
     (0..count.min(1000)).map(|n| (first + n as f64) * step + 0.0).collect()
 }

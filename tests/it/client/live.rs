@@ -213,9 +213,12 @@ fn racks_and_snapshots_go_out_and_come_back() {
 struct Screen {
     child: std::process::Child,
     keys: std::process::ChildStdin,
-    out: std::process::ChildStdout,
+    out: std::sync::mpsc::Receiver<Vec<u8>>,
     shown: Vec<u8>,
 }
+
+/// Longest wait for words on a screen.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Screen {
     /// `None` without the program `script`.
@@ -224,7 +227,16 @@ impl Screen {
         command.args(["-qec", line, "/dev/null"]).env("LATHE_SERVER", studio.server.to_string());
         command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-        let (keys, out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (keys, mut from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (to, out) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n) = from.read(&mut buffer) {
+                if n == 0 || to.send(buffer[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
         Some(Screen { child, keys, out, shown: Vec::new() })
     }
 
@@ -234,11 +246,12 @@ impl Screen {
 
     /// Reads on until these words came.
     fn until(&mut self, words: &str) {
-        let mut buffer = [0; 4096];
+        let begun = std::time::Instant::now();
         while !self.text().contains(words) {
-            let n = self.out.read(&mut buffer).unwrap();
-            assert!(n > 0, "it ended before {words:?}: {}", self.text());
-            self.shown.extend_from_slice(&buffer[..n]);
+            match self.out.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+                Ok(more) => self.shown.extend(more),
+                Err(_) => panic!("{words:?} did not come: {}", self.text()),
+            }
         }
     }
 
@@ -249,7 +262,7 @@ impl Screen {
 
     /// Its exit code and what came since the last key.
     fn end(mut self) -> (Option<i32>, String) {
-        self.out.read_to_end(&mut self.shown).unwrap();
+        self.shown.extend(self.out.iter().flatten());
         (self.child.wait().unwrap().code(), self.text())
     }
 }
