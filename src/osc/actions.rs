@@ -173,7 +173,7 @@ impl Desk {
         }
         let (from, client, idle) = (turn.from, turn.client, errands.is_idle());
         if !errands.send(Errand { from, client, address: address.to_string(), request }) {
-            turn.refuse(address, Code::Failed, format!("{MAX_ERRANDS} errands wait for the disk already"));
+            turn.refuse(address, Code::Failed, format!("{MAX_ERRANDS} changes wait for the disk already"));
             return;
         }
         // Only the first is waited for, so that a slow disk costs this once.

@@ -95,7 +95,9 @@ fn parse(page: &str) -> BTreeMap<String, Family> {
         };
         assert!(suffixes.contains(&suffix), "{line} is no {}", family.kind);
         let value: f64 = if value == "+Inf" { f64::INFINITY } else { value.parse().expect(line) };
-        assert!(value.is_finite() && (family.kind == "gauge" || value >= 0.0), "{line}");
+        // A gauge of what is not known yet is NaN.
+        let gauge = family.kind == "gauge";
+        assert!((gauge && !value.is_infinite()) || (value.is_finite() && value >= 0.0), "{line}");
         assert!(!family.samples.iter().any(|(n, l, _)| (n.as_str(), l) == (name, &read)), "twice: {line}");
         family.samples.push((name.into(), read, value));
     }

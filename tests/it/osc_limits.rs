@@ -376,7 +376,7 @@ fn a_slow_disk_keeps_nobody_waiting() {
     }
     let refused = a.until_pong();
     assert!((10..=16).contains(&refused.len()), "{}", refused.len());
-    assert!(matches!(&refused[0].args[2], Arg::Str(t) if t.contains("64 snapshots wait")), "{refused:?}");
+    assert!(matches!(&refused[0].args[2], Arg::Str(t) if t.contains("64 changes wait")), "{refused:?}");
     std::mem::forget(rig); // 64 slow stores are not waited for
 }
 
