@@ -138,7 +138,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         rate: args.rate,
         exact: args.exact,
         write: WriteOptions {
-            dither: !args.no_dither && is_to_dither(&plan, args.bits),
+            dither: !args.no_dither && args.bits.is_to_dither(plan.integer_bits()),
             ..WriteOptions::default()
         },
     };
@@ -181,11 +181,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("{seconds:.1} s of audio in {took:.1} s, {:.0} x real time", seconds / took.max(1e-9));
     }
     worst.map_or(Ok(()), |exit| Err(Failure::quiet(exit)))
-}
-
-/// False if the rack's last slot has made integers that the file can hold as they are: dither comes once.
-fn is_to_dither(plan: &RackPlan, bits: BitDepth) -> bool {
-    plan.integer_bits().is_none_or(|rack| bits.integer_bits().is_none_or(|file| rack > file))
 }
 
 /// What an error means for the exit code: a wrong output is the caller's, a wrong input the file's.

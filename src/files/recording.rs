@@ -60,26 +60,26 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Begins a file in an empty storage. The chunk `bext` keeps its length to the end; FLAC has none.
+    /// Begins a file in an empty storage; `dither` where integers are still to be made. The chunk `bext` keeps its length to the end; FLAC has none.
     pub fn start(
         out: Box<dyn Storage>,
         container: Container,
         spec: &WriteSpec,
-        depth: BitDepth,
+        (depth, dither): (BitDepth, bool),
         bext: Bext,
     ) -> io::Result<Recording> {
-        Self::with_limit(out, container, spec, depth, bext, MAX_RIFF_BYTES)
+        Self::with_limit(out, container, spec, (depth, dither), bext, MAX_RIFF_BYTES)
     }
 
     fn with_limit(
         out: Box<dyn Storage>,
         container: Container,
         spec: &WriteSpec,
-        depth: BitDepth,
+        (depth, dither): (BitDepth, bool),
         bext: Bext,
         riff_limit: u64,
     ) -> io::Result<Recording> {
-        let options = WriteOptions { dither: true, seed: DEFAULT_SEED };
+        let options = WriteOptions { dither, seed: DEFAULT_SEED };
         let limit = if container == Container::Rf64 { 0 } else { riff_limit };
         let sink: Box<dyn Sink> = match container {
             Container::Flac => Box::new(FlacSink::new(out, spec, depth, options)?),
@@ -178,7 +178,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (container, depth) in KINDS {
             let path = dir.path().join(format!("a.{}", container.extension()));
-            let mut r = Recording::start(create(&path), container, &STEREO, depth, bext()).unwrap();
+            let mut r = Recording::start(create(&path), container, &STEREO, (depth, true), bext()).unwrap();
             let block = 40_960;
             for n in 0..3 {
                 r.write(&[&ramp(n * block, block), &ramp(n * block, block)]).unwrap();
@@ -210,7 +210,7 @@ mod tests {
         let kind = |path: &Path| std::fs::read(path).unwrap()[..4].to_vec();
         let out = create(&path);
         let mut r =
-            Recording::with_limit(out, Container::Wav, &STEREO, BitDepth::F32, bext(), 100_000).unwrap();
+            Recording::with_limit(out, Container::Wav, &STEREO, (BitDepth::F32, true), bext(), 100_000).unwrap();
         r.write(&[&ramp(0, 10_000), &ramp(0, 10_000)]).unwrap();
         r.checkpoint().unwrap();
         assert_eq!(kind(&path), b"RIFF");
@@ -265,7 +265,7 @@ mod tests {
             create(&path);
             let file = File::options().read(true).write(true).open(&path).unwrap();
             let out = Box::new(Small { file, room: 700_003 });
-            let mut r = Recording::start(out, container, &STEREO, depth, bext()).unwrap();
+            let mut r = Recording::start(out, container, &STEREO, (depth, true), bext()).unwrap();
             let mut n = 0;
             let error = loop {
                 match r.write(&[&ramp(n * 4096, 4096), &ramp(n * 4096, 4096)]) {
@@ -290,7 +290,7 @@ mod tests {
             [(Container::Wav, BitDepth::F32, 8), (Container::Rf64, BitDepth::I24, 6)]
         {
             let path = dir.path().join("killed.wav");
-            let mut r = Recording::start(create(&path), container, &STEREO, depth, bext()).unwrap();
+            let mut r = Recording::start(create(&path), container, &STEREO, (depth, true), bext()).unwrap();
             r.write(&[&ramp(0, 100_000), &ramp(0, 100_000)]).unwrap();
             drop(r); // without a checkpoint; a part of the audio never left the program
             let there = std::fs::metadata(&path).unwrap().len();

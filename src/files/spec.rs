@@ -72,6 +72,12 @@ pub enum BitDepth {
 }
 
 impl BitDepth {
+    /// False for what ends in integers (of so many bits) that a file of this depth holds as they are: dither comes
+    /// once.
+    pub fn is_to_dither(self, made: Option<u32>) -> bool {
+        made.is_none_or(|made| self.integer_bits().is_none_or(|bits| made > bits))
+    }
+
     /// Valid bits when the format is an integer; `None` for floats.
     pub fn integer_bits(self) -> Option<u32> {
         match self {

@@ -178,8 +178,11 @@ impl Prints {
     ) -> Result<(), PrintError> {
         let (part, sidecar) = (entry.part(), entry.sidecar());
         let depth = entry.depth().unwrap_or(BitDepth::F32);
+        // A rack that ends in a dither has made the integers of main.
+        let made = self.0.host.control().plan().integer_bits().filter(|_| entry.source == Source::Out);
+        let how = (depth, depth.is_to_dither(made));
         let out = shelf.folder.create(&part).map_err(|e| self.disk(&e))?;
-        let begun = Recording::start(out, entry.container, &entry.spec(), depth, entry.bext())
+        let begun = Recording::start(out, entry.container, &entry.spec(), how, entry.bext())
             .and_then(|recording| put_sidecar(&*shelf.folder, &entry, true).map(|()| recording))
             .map_err(|e| self.disk(&e))
             .and_then(|recording| {
