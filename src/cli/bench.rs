@@ -12,7 +12,10 @@ use lathe_core::dsp::oversample::{OversampleFilters, Oversampler, Stop};
 use lathe_core::dsp::simd::Class;
 use lathe_core::dsp::svf::{self, Coefs, Section, State};
 use lathe_core::dsp::{Frames, QUANTUM};
-use lathe_core::engine::{BuildError, Engine, Periods, Ports, build, link};
+use lathe_core::engine::tap::Tap;
+use lathe_core::engine::{
+    BuildError, ChainSpec, Command, Engine, Link, Periods, Ports, TapPoint, TapReader, build, link,
+};
 use lathe_core::rack;
 use lathe_core::rack::plan::RackPlan;
 use lathe_core::units::{Layout, Role};
@@ -210,6 +213,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             for (name, text) in SHIPPED {
                 plans.push((format!("rack {name}"), loaded(text, name)?));
             }
+            if let Some((name, text)) = SHIPPED.first() {
+                plans.push((format!("rack {name}{TAPPED}"), loaded(text, name)?));
+            }
         }
     }
     let mut kernels = if args.rack.is_none() { kernels() } else { Vec::new() };
@@ -293,11 +299,28 @@ impl Ports for Buffers {
     fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
 }
 
+/// End of the name of a row whose audio is copied out at every tap, for any number of instruments.
+const TAPPED: &str = ", every tap armed";
+
+/// Arms every tap of a chain.
+fn arm(link: &mut Link, spec: &ChainSpec) -> Vec<TapReader> {
+    let main = [TapPoint::In, TapPoint::Out, TapPoint::Monitor].map(|p| (p, spec.layout.len()));
+    let slots = spec.slots.iter().flat_map(|s| {
+        [TapPoint::slot_in(&s.id), TapPoint::slot_out(&s.id)].map(|p| (p, s.format.channels()))
+    });
+    let both = |(point, channels)| {
+        let (tap, reader) = Tap::new(point, channels, 1 << 16);
+        link.send(Command::Arm(Box::new(tap))).is_ok().then_some(reader)
+    };
+    main.into_iter().chain(slots).filter_map(both).collect()
+}
+
 fn row(name: &str, plan: &RackPlan, args: &Args) -> Result<Row, BuildError> {
     let built = build(plan, args.rate)?;
     let latency = built.spec.latency;
     let channels = built.spec.inputs.iter().sum();
-    let (_link, audio) = link();
+    let (mut link, audio) = link();
+    let mut taps = if name.ends_with(TAPPED) { arm(&mut link, &built.spec) } else { Vec::new() };
     let period = args.period as usize;
     let mut periods = Periods::new(Engine::new(built, audio), period);
     let mut b = Buffers { audio: noise(channels, 65_536 + 8192), at: 0, sum: 0.0 };
@@ -308,6 +331,7 @@ fn row(name: &str, plan: &RackPlan, args: &Args) -> Result<Row, BuildError> {
         let start = Instant::now();
         periods.run(period, &mut b);
         let took = start.elapsed().as_nanos() as f64;
+        taps.iter_mut().for_each(|tap| while tap.read().is_some() {});
         if n >= blocks / 4 {
             ns.push(took);
         }

@@ -210,7 +210,8 @@ mod tests {
         let kind = |path: &Path| std::fs::read(path).unwrap()[..4].to_vec();
         let out = create(&path);
         let mut r =
-            Recording::with_limit(out, Container::Wav, &STEREO, (BitDepth::F32, true), bext(), 100_000).unwrap();
+            Recording::with_limit(out, Container::Wav, &STEREO, (BitDepth::F32, true), bext(), 100_000)
+                .unwrap();
         r.write(&[&ramp(0, 10_000), &ramp(0, 10_000)]).unwrap();
         r.checkpoint().unwrap();
         assert_eq!(kind(&path), b"RIFF");
