@@ -85,25 +85,24 @@ pub struct Look {
 pub const BUDGET_NS: f64 = 5_200.0;
 
 impl View {
-    /// About what it costs, in nanoseconds for a frame at 48 kHz, measured on one core of a small server.
+    /// About what it costs, in nanoseconds for a frame at 48 kHz, fitted to what each kind took in a release build on
+    /// one core of a small server.
     pub fn cost_ns(&self) -> f64 {
         /// Of one signal: a transform of n points every n/overlap samples.
         fn transforms(size: usize, overlap: usize) -> f64 {
-            overlap as f64 * (1.2 * f64::from(size.max(2).ilog2()) + 4.0)
+            overlap as f64 * (0.65 * f64::from(size.max(1024).ilog2()) - 2.75)
         }
+        // Three resolutions on a grid of octaves.
+        let grid = |size, overlap| 1.4 * transforms(size, overlap) + 10.0;
         match self {
             View::Lines(s) => s.sources.len() as f64 * transforms(s.shape.size, s.shape.overlap),
-            View::Octaves(s) => {
-                s.sources.len() as f64 * (transforms(s.shape.size, s.shape.overlap) * 1.4 + 15.0)
-            }
-            View::Bands(s) => {
-                s.sources.len() as f64 * (transforms(s.shape.size, s.shape.overlap) * 1.4 + 15.0)
-            }
-            View::FilterBands(s) => s.sources.len() as f64 * 40.0 * s.fraction as f64,
+            View::Octaves(s) => s.sources.len() as f64 * grid(s.shape.size, s.shape.overlap),
+            View::Bands(s) => s.sources.len() as f64 * grid(s.shape.size, s.shape.overlap),
+            View::FilterBands(s) => s.sources.len() as f64 * 15.0 * s.fraction as f64,
             View::LongTerm(s) => s.sources.len() as f64 * transforms(s.shape.size, s.shape.overlap),
-            View::Spectrogram(s) => s.sources.len() as f64 * (transforms(s.size, 8) + 15.0),
-            View::Transfer(s) => 4.0 * transforms(s.shape.size, s.shape.overlap),
-            View::Pair(_, s) => 10.0 + 80.0 * s.fraction as f64,
+            View::Spectrogram(s) => s.sources.len() as f64 * (transforms(s.size, 8) + 20.0),
+            View::Transfer(s) => 2.0 * transforms(s.shape.size, s.shape.overlap),
+            View::Pair(_, s) => 8.0 + 62.0 * s.fraction as f64,
         }
     }
 
