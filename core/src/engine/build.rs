@@ -15,6 +15,7 @@ use super::spec::{BusSpec, ChainSpec, SlotIndex, SlotSpec, StepSpec};
 use crate::dsp::SILENCE;
 use crate::dsp::crossover::{self, Crossover, Points, Slope};
 use crate::dsp::delay::DelayLine;
+use crate::dsp::wide::Width;
 use crate::param::{Motion, ParamTable, Values};
 use crate::rack::plan::{BranchPlan, Content, RackPlan, SlotPlan, Source};
 use crate::rack::split::{BranchParam, FIRST_FREQ, SLOPE_INDEX, SplitKind};
@@ -180,6 +181,7 @@ impl Builder {
         let channels = format.channels();
         let op = Op::Unit(Box::new(UnitOp {
             dry: DelayLine::new(channels, latency),
+            width: Width::widest(),
             unit,
             slot: SlotOp::of_table(slot.table.len()),
             scratch: vec![SILENCE; channels],

@@ -9,10 +9,11 @@ use super::listen::{Ask, Heard};
 use crate::dsp::crossover::{Crossover, Points};
 use crate::dsp::delay::DelayLine;
 use crate::dsp::simd::Class;
+use crate::dsp::wide::{Kernel, Width};
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::ParamIndex;
 use crate::rack::split::BranchParam;
-use crate::units::{AnyUnit, Block, Glides, Listen, Readings, SlotParam};
+use crate::units::{AnyUnit, Block, Glides, Listen, Ramp, Readings, SlotParam};
 
 /// One signal of one quantum, a `Frames` for each channel.
 pub type Bus = Vec<Frames>;
@@ -44,6 +45,7 @@ pub enum Op {
 pub struct UnitOp {
     pub unit: Box<dyn AnyUnit>,
     pub dry: DelayLine,
+    pub width: Width,
     pub slot: SlotOp,
     /// Scratch for the delayed dry signal.
     pub scratch: Bus,
@@ -68,6 +70,12 @@ impl SlotOp {
             bypass: ParamIndex(first + SlotParam::Bypass as u16),
             mix: Some(ParamIndex(first + SlotParam::Mix as u16)),
         }
+    }
+
+    /// Audio thread. True if nothing of the dry signal is heard in this quantum.
+    pub fn is_wet(&self, glides: &Glides) -> bool {
+        let mix = self.mix.map_or(Ramp::Hold(100.0), |m| glides.ramp(m));
+        matches!((mix, glides.ramp(self.bypass)), (Ramp::Hold(100.0), Ramp::Hold(0.0)))
     }
 
     /// Audio thread. Blends `dry` into `wet` in place; wet weight = mix × (1 − bypass).
@@ -193,17 +201,12 @@ impl Chain {
     pub fn run_step(&mut self, index: usize) -> bool {
         let Some(step) = self.steps.get_mut(index) else { return false };
         let Some(slot) = self.slots.get_mut(step.slot) else { return false };
-        let mut outs: [Bus; MAX_OUTS] = Default::default();
-        for (out, bus) in outs.iter_mut().zip(self.buses.iter_mut().skip(step.first_out)).take(step.outs) {
-            *out = std::mem::take(bus);
-        }
+        let Some((before, rest)) = self.buses.split_at_mut_checked(step.first_out) else { return false };
+        let Some((outs, after)) = rest.split_at_mut_checked(step.outs) else { return false };
+        let others = Others { before, after, next: step.first_out + step.outs };
         let asked = self.listen.filter(|a| self.serials.get(step.slot) == Some(&a.slot));
         let what = asked.map_or(0, |a| a.what);
-        let fault = run(&mut step.op, &step.ins, &self.buses, &mut outs[..step.outs], slot, what);
-        for (out, bus) in outs.iter_mut().zip(self.buses.iter_mut().skip(step.first_out)).take(step.outs) {
-            *bus = std::mem::take(out);
-        }
-        fault
+        run(&mut step.op, &step.ins, &others, outs, slot, what)
     }
 
     /// Audio thread. The step of the unit in the slot with this serial number.
@@ -246,10 +249,32 @@ impl Chain {
     }
 }
 
+/// The buses that a step does not write.
+struct Others<'a> {
+    before: &'a [Bus],
+    after: &'a [Bus],
+    /// The number of the first one after.
+    next: usize,
+}
+
+impl Others<'_> {
+    fn get(&self, bus: usize) -> &[Frames] {
+        let found = self.before.get(bus).or_else(|| self.after.get(bus.checked_sub(self.next)?));
+        found.map_or(&[], |b| b.as_slice())
+    }
+}
+
 /// Audio thread. One operation; true if a unit produced something not finite and was reset.
 /// `what` is listened to, 0 for nothing.
-fn run(op: &mut Op, ins: &[usize], buses: &[Bus], outs: &mut [Bus], slot: &mut SlotState, what: u16) -> bool {
-    let input = |i: usize| ins.get(i).and_then(|b| buses.get(*b)).map_or(&[][..], |b| b.as_slice());
+fn run(
+    op: &mut Op,
+    ins: &[usize],
+    others: &Others<'_>,
+    outs: &mut [Bus],
+    slot: &mut SlotState,
+    what: u16,
+) -> bool {
+    let input = |i: usize| ins.get(i).map_or(&[][..], |b| others.get(*b));
     let [out, ..] = outs else { return false };
     match op {
         Op::Unit(u) => return run_unit(u, input(0), (ins.len() > 1).then(|| input(1)), out, slot, what),
@@ -302,7 +327,7 @@ fn run_unit(
     slot: &mut SlotState,
     what: u16,
 ) -> bool {
-    u.dry.process(input, &mut u.scratch);
+    u.dry.push(input);
     for (o, i) in out.iter_mut().zip(input) {
         *o = *i;
     }
@@ -312,35 +337,43 @@ fn run_unit(
         block.listen = Some(Listen { what, out: &mut u.heard });
     }
     u.unit.process(&mut block);
-    if what > 0 && !all_finite(&u.heard) {
+    if what > 0 && !all_finite(u.width, &u.heard) {
         // The unit stays as it is: listening touches nothing.
         u.heard.fill(SILENCE);
     }
     slot.readings = Readings::default();
     u.unit.readings(&mut slot.readings);
-    let fault = !all_finite(out);
+    let fault = !all_finite(u.width, out);
     if fault {
         u.unit.reset();
         slot.faults += 1;
-        for (o, d) in out.iter_mut().zip(&u.scratch) {
-            *o = *d;
-        }
+        u.dry.read(out);
     }
-    u.slot.blend(&slot.glides, &u.scratch, out);
+    if !u.slot.is_wet(&slot.glides) {
+        u.dry.read(&mut u.scratch);
+        u.slot.blend(&slot.glides, &u.scratch, out);
+    }
     fault
 }
 
 /// Audio thread. True if no sample is NaN or infinite: x·0 is 0 for every finite x.
-pub fn all_finite(channels: &[Frames]) -> bool {
-    channels.iter().all(|c| {
-        let mut lanes = [0.0f64; 4];
-        for x in c.chunks_exact(4) {
-            for (l, x) in lanes.iter_mut().zip(x) {
-                *l += x * 0.0;
+pub fn all_finite(width: Width, channels: &[Frames]) -> bool {
+    struct Zeros<'a>(&'a [Frames], &'a mut bool);
+    impl Kernel for Zeros<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let mut lanes = [0.0f64; 16];
+            for x in self.0.iter().flat_map(|c| c.as_chunks::<16>().0) {
+                for i in 0..16 {
+                    lanes[i] += x[i] * 0.0;
+                }
             }
+            *self.1 = lanes.iter().all(|l| *l == 0.0);
         }
-        lanes.iter().sum::<f64>() == 0.0
-    })
+    }
+    let mut finite = true;
+    width.run(Zeros(channels, &mut finite));
+    finite
 }
 
 fn take_apart(p: &PairOp, x: &[Frames], first: &mut Bus, second: &mut Bus, rest: Option<&mut Bus>) {

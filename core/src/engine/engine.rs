@@ -12,6 +12,7 @@ use super::output::{MainFade, Quiet, guard_input};
 use super::spec::SlotIndex;
 use super::swap::Swap;
 use super::tap::{Tap, TapId, TapPoint};
+use crate::dsp::wide::Width;
 use crate::dsp::{Frames, QUANTUM};
 
 /// Most commands taken in one quantum, most batches waiting for their frame, most taps.
@@ -42,6 +43,7 @@ pub struct Engine {
     /// Channels of each input.
     inputs: Vec<usize>,
     sample_rate: u32,
+    width: Width,
 }
 
 impl Engine {
@@ -59,6 +61,7 @@ impl Engine {
             frame: 0,
             inputs: built.spec.inputs.clone(),
             sample_rate: built.spec.sample_rate,
+            width: Width::widest(),
             link,
         }
     }
@@ -206,7 +209,7 @@ impl Engine {
         let mut refused = 0;
         for (bus, channels) in self.chain.buses.iter_mut().zip(&self.inputs) {
             let (own, others) = rest.split_at(rest.len().min(*channels));
-            refused += guard_input(own, bus);
+            refused += guard_input(self.width, own, bus);
             rest = others;
         }
         if refused > 0 {

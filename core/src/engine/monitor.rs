@@ -9,7 +9,7 @@ use crate::dsp::math::db_to_gain;
 use crate::dsp::ramp::Quintic;
 use crate::dsp::{Frames, QUANTUM, SILENCE};
 use crate::param::{self, Choice, ParamIndex, ParamTable};
-use crate::units::{Glides, Layout, ramp_frames};
+use crate::units::{Glides, Layout, Ramp, ramp_frames};
 
 crate::params! {
     /// The monitor's own parameters: outside the rack, outside snapshots.
@@ -144,13 +144,12 @@ impl Monitor {
             (self.glides.ramp(MonitorParam::Level.into()), self.glides.ramp(MonitorParam::Dim.into()));
         let (mute, mono) =
             (self.glides.ramp(MonitorParam::Mute.into()), self.glides.ramp(MonitorParam::Mono.into()));
-        let mut gain = SILENCE;
-        for (i, g) in gain.iter_mut().enumerate() {
-            *g = db_to_gain(level.at(i) + DIM_DB * dim.at(i)) * (1.0 - mute.at(i));
-        }
-        for o in out.iter_mut() {
-            for i in 0..QUANTUM {
-                o[i] *= gain[i];
+        let gain = |i: usize| db_to_gain(level.at(i) + DIM_DB * dim.at(i)) * (1.0 - mute.at(i));
+        let moves = [level, dim, mute].iter().any(Ramp::is_moving);
+        let gains: Frames = if moves { std::array::from_fn(gain) } else { [gain(0); QUANTUM] };
+        if moves || gains[0] != 1.0 {
+            for o in out.iter_mut() {
+                o.iter_mut().zip(&gains).for_each(|(o, g)| *o *= g);
             }
         }
         if let Some((l, r)) = self.pair.filter(|_| mono.is_moving() || mono.at(0) > 0.0) {

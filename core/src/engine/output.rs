@@ -3,6 +3,7 @@
 //! Audio thread, but for `new`.
 
 use crate::dsp::ramp::Quintic;
+use crate::dsp::wide::{Kernel, Width};
 use crate::dsp::{Frames, SILENCE};
 use crate::units::ramp_frames;
 
@@ -26,13 +27,14 @@ pub struct MainFade {
     /// Of this quantum, if `moving`.
     weights: Frames,
     moving: bool,
+    width: Width,
 }
 
 impl MainFade {
     /// `silent`: main begins in silence.
     pub fn new(sample_rate: u32, silent: bool) -> Self {
         let level = Quintic::at(if silent { 0.0 } else { 1.0 });
-        MainFade { level, sample_rate, weights: SILENCE, moving: false }
+        MainFade { level, sample_rate, weights: SILENCE, moving: false, width: Width::widest() }
     }
 
     /// Begins in silence and fades in, unless there is a reason for silence.
@@ -58,10 +60,7 @@ impl MainFade {
         }
         self.moving = self.level.quantum(&mut self.weights);
         self.apply(main);
-        const LIMIT: f64 = f32::MAX as f64;
-        for x in main.iter_mut().flatten() {
-            *x = if x.is_finite() { x.clamp(-LIMIT, LIMIT) } else { 0.0 };
-        }
+        self.width.run(Bound(main));
     }
 
     /// Fades another signal as main was faded in this quantum.
@@ -78,17 +77,52 @@ impl MainFade {
     }
 }
 
-/// Copies the input, with what is not audio replaced by zero; returns how many samples that were.
-pub fn guard_input(input: &[Frames], bus: &mut [Frames]) -> u64 {
-    /// +80 dBFS: beyond any converter and any mix.
-    const LIMIT: f64 = 1e4;
-    let mut refused = 0;
-    for (o, i) in bus.iter_mut().zip(input) {
-        for (o, x) in o.iter_mut().zip(i) {
-            let audio = x.abs() <= LIMIT;
-            refused += u64::from(!audio);
-            *o = if audio { *x } else { 0.0 };
+/// Keeps every sample within the range of an `f32`.
+struct Bound<'a>(&'a mut [Frames]);
+
+impl Kernel for Bound<'_> {
+    #[inline(always)]
+    fn run(self) {
+        const LIMIT: f64 = f32::MAX as f64;
+        for channel in self.0.iter_mut() {
+            for x in channel {
+                let level = x.abs();
+                let within = if level <= LIMIT { *x } else { LIMIT.copysign(*x) };
+                *x = if level <= f64::MAX { within } else { 0.0 };
+            }
         }
     }
+}
+
+/// Copies the input, with what is not audio replaced by zero; returns how many samples that were.
+pub fn guard_input(width: Width, input: &[Frames], bus: &mut [Frames]) -> u64 {
+    let mut refused = 0;
+    width.run(Guard { input, bus, refused: &mut refused });
     refused
+}
+
+struct Guard<'a> {
+    input: &'a [Frames],
+    bus: &'a mut [Frames],
+    refused: &'a mut u64,
+}
+
+impl Kernel for Guard<'_> {
+    #[inline(always)]
+    fn run(self) {
+        /// +80 dBFS: beyond any converter and any mix.
+        const LIMIT: f64 = 1e4;
+        let mut refused = 0u64;
+        for (o, i) in self.bus.iter_mut().zip(self.input) {
+            for (o, x) in o.iter_mut().zip(i) {
+                let level = x.abs();
+                let audio = level <= LIMIT;
+                refused = refused.wrapping_add(u64::from(!audio));
+                // What is too small for arithmetic here is taken as nothing from the start.
+                let some = if level < f64::MIN_POSITIVE { 0f64.copysign(*x) } else { *x };
+                *o = if audio { some } else { 0.0 };
+            }
+        }
+        *self.refused = refused;
+    }
 }

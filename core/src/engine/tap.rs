@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use rtrb::{Consumer, Producer, RingBuffer, chunks::ChunkError};
+use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::Frame;
 use crate::dsp::{Frames, QUANTUM};
@@ -87,14 +87,13 @@ impl Tap {
     /// Audio thread. Copies one quantum; if the reader is behind, this quantum is lost whole.
     pub fn write(&mut self, frame: Frame, audio: &[Frames]) {
         let len = 1 + self.channels * QUANTUM;
-        match self.ring.write_chunk_uninit(len) {
-            Ok(chunk) => {
-                let flat = audio.iter().take(self.channels).flatten().copied();
-                let pad = std::iter::repeat(0.0);
-                chunk.fill_from_iter(std::iter::once(f64::from_bits(frame)).chain(flat).chain(pad).take(len));
-            }
-            Err(ChunkError::TooFewSlots(_)) => {}
+        let Ok(mut chunk) = self.ring.write_chunk(len) else { return };
+        // The ring holds whole quanta, so the second slice is empty.
+        if let Some((first, rows)) = chunk.as_mut_slices().0.split_first_mut() {
+            *first = f64::from_bits(frame);
+            rows.chunks_exact_mut(QUANTUM).zip(audio).for_each(|(row, x)| row.copy_from_slice(x));
         }
+        chunk.commit_all();
     }
 }
 
@@ -104,11 +103,12 @@ impl TapReader {
     pub fn read(&mut self) -> Option<TapChunk> {
         let len = 1 + self.channels * QUANTUM;
         let chunk = self.ring.read_chunk(len).ok()?;
-        let flat: Vec<f64> = chunk.into_iter().collect();
-        let frame = flat[0].to_bits();
+        let (frame, rows) = chunk.as_slices().0.split_first()?;
+        let frame = frame.to_bits();
+        let audio = rows.as_chunks::<QUANTUM>().0.to_vec();
+        chunk.commit_all();
         let missed = self.next.map_or(0, |n| frame.saturating_sub(n));
         self.next = Some(frame + QUANTUM as u64);
-        let audio = flat[1..].chunks_exact(QUANTUM).map(|c| std::array::from_fn(|i| c[i])).collect();
         Some(TapChunk { frame, missed, audio })
     }
 }

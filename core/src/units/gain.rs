@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `gain`: trim, polarity, balance and a DC block. Neutral settings pass every bit.
 
-use super::{Block, Format, GLIDE_MS, Kind, Notes, Refusal, Unit, UnitSpec, ramp_frames};
+use super::{Block, Format, GLIDE_MS, Kind, Notes, Ramp, Refusal, Unit, UnitSpec, ramp_frames};
 use crate::dsp::ramp::Quintic;
 use crate::dsp::simd::Class;
 use crate::dsp::{Frames, QUANTUM};
@@ -53,6 +53,9 @@ pub struct GainUnit {
     dc: Vec<f64>,
     /// Low-pass coefficients `y += k (x − y)`, with the corner exactly at [`DC_HZ`].
     k: f64,
+    /// What a quantum leaves of the state, and the share of each of its frames in the new one.
+    kept: f64,
+    weights: Frames,
 }
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control half")]
@@ -81,6 +84,12 @@ impl Kind for Gain {
         };
         // y += k (x − y) has its −3 dB point at w for k = −b + √(b² + 2b), b = 1 − cos w.
         let b = 1.0 - libm::cos(2.0 * std::f64::consts::PI * DC_HZ / format.rate());
+        let k = -b + (b * b + 2.0 * b).sqrt();
+        let mut kept = 1.0;
+        let mut weights = [0.0; QUANTUM];
+        for w in weights.iter_mut().rev() {
+            (*w, kept) = (kept * k, kept * (1.0 - k));
+        }
         Ok(GainUnit {
             class: Class::chosen(),
             sides: format.layout.roles.iter().map(side).collect(),
@@ -88,7 +97,9 @@ impl Kind for Gain {
             right: Quintic::at(parts.right),
             travel: ramp_frames(GLIDE_MS, format.sample_rate),
             dc: vec![0.0; format.channels()],
-            k: -b + (b * b + 2.0 * b).sqrt(),
+            k,
+            kept,
+            weights,
         })
     }
 
@@ -116,10 +127,18 @@ impl Unit for GainUnit {
             *g *= 1.0 - 2.0 * polarity.at(i);
         }
         for ((audio, side), dc) in block.audio.iter_mut().zip(&self.sides).zip(&mut self.dc) {
+            let away = &away[*side as usize];
+            if matches!(dc_block, Ramp::Hold(0.0)) {
+                *dc = self.kept * *dc + weighed(&self.weights, audio);
+                for i in 0..QUANTUM {
+                    audio[i] *= common[i] * away[i];
+                }
+                continue;
+            }
             for i in 0..QUANTUM {
                 let x = audio[i];
                 *dc += self.k * (x - *dc);
-                audio[i] = (x - dc_block.at(i) * *dc) * (common[i] * away[*side as usize][i]);
+                audio[i] = (x - dc_block.at(i) * *dc) * (common[i] * away[i]);
             }
         }
     }
@@ -127,6 +146,18 @@ impl Unit for GainUnit {
     fn reset(&mut self) {
         self.dc.fill(0.0);
     }
+}
+
+/// What a quantum brings to the low-pass that nobody hears.
+fn weighed(weights: &Frames, x: &Frames) -> f64 {
+    let mut lanes = [0.0; 8];
+    for (x, w) in x.as_chunks::<8>().0.iter().zip(weights.as_chunks::<8>().0) {
+        for i in 0..8 {
+            lanes[i] += w[i] * x[i];
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
 /// This quantum's gains of one side.
