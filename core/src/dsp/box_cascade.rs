@@ -11,7 +11,8 @@
 //! are 49, 49, 48 and 48 frames (2^22.4) and F = 34; at 192 kHz and 15 ms 721, 720, 720 and 720 (2^38) and F =
 //! 18, a step of 4e-6 octaves (2e-5 dB) before the averaging, which happens at full width.
 
-use super::{Frames, QUANTUM};
+use super::quantum_ring::QuantumRing;
+use super::{Aligned, Frames, QUANTUM};
 
 /// Boxes in the cascade: peak side lobe −53 dB.
 const BOXES: usize = 4;
@@ -25,8 +26,9 @@ const SHIFT: f64 = 6_755_399_441_055_744.0;
 /// The cascade for one signal.
 #[derive(Clone, Debug)]
 pub struct BoxCascade {
-    /// What each box remembers of its input, then the newest quantum.
-    rows: [Vec<i64>; BOXES],
+    lengths: [usize; BOXES],
+    /// What each pair of boxes remembers of its input.
+    inputs: [QuantumRing<i64>; BOXES / 2],
     sums: [i64; BOXES],
     /// Fixed-point 1 at the input, 2^F.
     one: f64,
@@ -49,8 +51,9 @@ impl BoxCascade {
         let product = n.iter().fold(1i64, |p, n| p * *n as i64);
         let bits = (62 - RANGE_BITS - product.ilog2()).min(MOST_BITS);
         let one = (1i64 << bits) as f64;
-        let rows = n.map(|n| vec![0; n + QUANTUM]);
-        let mut c = BoxCascade { rows, sums: [0; BOXES], one, product, scale: 1.0 / (one * product as f64) };
+        let scale = 1.0 / (one * product as f64);
+        let inputs = [n[0] + n[1], n[2] + n[3]].map(|n| QuantumRing::new(n, 0));
+        let mut c = BoxCascade { lengths: n, inputs, sums: [0; BOXES], one, product, scale };
         c.reset(rest);
         c
     }
@@ -59,18 +62,16 @@ impl BoxCascade {
 impl BoxCascade {
     /// As if the level had been `rest` for ever.
     pub fn reset(&mut self, rest: f64) {
-        self.rows.iter_mut().for_each(|r| r.fill(0));
+        self.inputs.iter_mut().for_each(|r| r.fill(0));
         let value = fixed(rest * self.one);
-        self.rows[0].fill(value);
+        self.inputs[0].fill(value);
         self.sums = [0; BOXES];
         self.sums[BOXES - 1] = value.wrapping_mul(self.product);
     }
 
     /// As `other`, which has the same length.
     pub fn copy(&mut self, other: &BoxCascade) {
-        for (to, from) in self.rows.iter_mut().zip(&other.rows) {
-            to.copy_from_slice(from);
-        }
+        self.inputs.iter_mut().zip(&other.inputs).for_each(|(to, from)| to.copy(from));
         self.sums = other.sums;
     }
 
@@ -83,15 +84,17 @@ impl BoxCascade {
     /// that, whatever the fixed point makes of it.
     #[inline(always)]
     pub fn process(&mut self, x: &mut Frames, rest: Option<f64>) {
-        let mut v = [0i64; QUANTUM];
+        let Aligned(v) = &mut Aligned([0i64; QUANTUM]);
         for (v, x) in v.iter_mut().zip(x.iter()) {
             *v = fixed(*x * self.one);
         }
-        for row in &mut self.rows {
-            row.copy_within(QUANTUM.., 0);
-            let n = row.len() - QUANTUM;
-            row[n..].copy_from_slice(&v);
-            v.iter_mut().zip(&row[..QUANTUM]).for_each(|(v, old)| *v = v.wrapping_sub(*old));
+        // Two boxes at once: (1 − z⁻ᵐ)(1 − z⁻ⁿ).
+        for (input, n) in self.inputs.iter_mut().zip(self.lengths.as_chunks::<2>().0) {
+            input.push(v);
+            let (first, second, both) = (input.at(n[0]), input.at(n[1]), input.at(n[0] + n[1]));
+            for i in 0..QUANTUM {
+                v[i] = v[i].wrapping_sub(first[i]).wrapping_sub(second[i]).wrapping_add(both[i]);
+            }
         }
         let [mut a, mut b, mut c, mut d] = self.sums;
         for v in v.iter_mut() {
@@ -102,16 +105,16 @@ impl BoxCascade {
             *v = d;
         }
         self.sums = [a, b, c, d];
-        x.iter_mut().zip(&v).for_each(|(x, v)| *x = *v as f64 * self.scale);
+        x.iter_mut().zip(&*v).for_each(|(x, v)| *x = *v as f64 * self.scale);
         if let Some(rest) = rest {
             let whole = fixed(rest * self.one).wrapping_mul(self.product);
-            x.iter_mut().zip(&v).for_each(|(x, v)| *x = if *v == whole { rest } else { *x });
+            x.iter_mut().zip(&*v).for_each(|(x, v)| *x = if *v == whole { rest } else { *x });
         }
     }
 
     /// Mean and variance of the impulse response in frames and frames².
     pub fn moments(&self) -> (f64, f64) {
-        let n = self.rows.iter().map(|r| (r.len() - QUANTUM) as f64);
+        let n = self.lengths.iter().map(|n| *n as f64);
         n.fold((0.0, 0.0), |(m, v), n| (m + 0.5 * (n - 1.0), v + (n * n - 1.0) / 12.0))
     }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pure integer delay of whole frames, the only kind there is between paths.
 
-use super::{Frames, QUANTUM};
+use super::{Frames, QUANTUM, SILENCE};
 
 /// Delays each channel by the same number of frames. Bit-exact; zero frames is a copy.
 #[derive(Debug, Clone)]
 pub struct DelayLine {
     frames: usize,
-    /// `ring[channel]` holds `frames` samples, the oldest at `pos`.
-    ring: Vec<Vec<f64>>,
-    pos: usize,
+    /// By channel: the newest quanta in a ring, so many as reach back.
+    channels: Vec<Vec<Frames>>,
+    newest: usize,
 }
 
 impl DelayLine {
@@ -19,33 +19,40 @@ impl DelayLine {
         reason = "control side: built before it runs"
     )]
     pub fn new(channels: usize, frames: usize) -> Self {
-        DelayLine { frames, ring: vec![vec![0.0; frames]; channels], pos: 0 }
+        let ring = vec![SILENCE; frames.div_ceil(QUANTUM) + 1];
+        DelayLine { frames, channels: vec![ring; channels], newest: 0 }
     }
 
     pub fn reset(&mut self) {
-        self.ring.iter_mut().for_each(|r| r.fill(0.0));
+        self.channels.iter_mut().for_each(|c| c.fill(SILENCE));
     }
 
     /// Audio thread. `input` and `output` have the channels given at `new`.
     pub fn process(&mut self, input: &[Frames], output: &mut [Frames]) {
-        if self.frames == 0 {
-            for (o, i) in output.iter_mut().zip(input) {
-                *o = *i;
-            }
-            return;
+        self.push(input);
+        self.read(output);
+    }
+
+    /// Audio thread. Takes the newest quantum.
+    pub fn push(&mut self, input: &[Frames]) {
+        self.newest = (self.newest + 1) % (self.frames.div_ceil(QUANTUM) + 1);
+        for (ring, i) in self.channels.iter_mut().zip(input) {
+            ring[self.newest] = *i;
         }
-        let (len, start) = (self.frames, self.pos);
-        for ((ring, i), o) in self.ring.iter_mut().zip(input).zip(output) {
-            let mut pos = start;
-            for (x, y) in i.iter().zip(o.iter_mut()) {
-                *y = std::mem::replace(&mut ring[pos], *x);
-                pos += 1;
-                if pos == len {
-                    pos = 0;
-                }
+    }
+
+    /// Audio thread. The quantum that is as late as it should be.
+    pub fn read(&self, output: &mut [Frames]) {
+        let (back, over) = (self.frames / QUANTUM, self.frames % QUANTUM);
+        for (ring, o) in self.channels.iter().zip(output) {
+            let at = |back: usize| &ring[(self.newest + ring.len() - back) % ring.len()];
+            if over == 0 {
+                *o = *at(back);
+            } else {
+                o[over..].copy_from_slice(&at(back)[..QUANTUM - over]);
+                o[..over].copy_from_slice(&at(back + 1)[QUANTUM - over..]);
             }
         }
-        self.pos = (start + QUANTUM) % len;
     }
 
     pub fn latency(&self) -> usize {

@@ -68,9 +68,15 @@ impl HalfPeriod {
         (self.crest, self.peak, self.frames) = (0.0, 0.0, 0.0);
     }
 
-    /// Audio thread. Frames of half a period after this quantum; 0 if no low tone counts.
+    /// Audio thread. Frames of half a period after the newest quantum; 0 if no low tone counts.
     #[inline(always)]
-    pub fn process(&mut self, x: &Frames) -> f64 {
+    pub fn frames(&self) -> f64 {
+        self.frames
+    }
+
+    /// Audio thread.
+    #[inline(always)]
+    pub fn process(&mut self, x: &Frames) {
         let (mut sums, mut high) = ([[0.0; 8]; 2], [0.0; 8]);
         for (sum, half) in sums.iter_mut().zip(x.as_chunks::<SPAN>().0) {
             for x in half.as_chunks::<8>().0 {
@@ -81,13 +87,18 @@ impl HalfPeriod {
                 }
             }
         }
-        self.peak = high.iter().fold(self.peak * self.peak_keep, |m, v| if *v > m { *v } else { m });
+        for half in [4, 2, 1] {
+            for i in 0..half {
+                high[i] = if high[i + half] > high[i] { high[i + half] } else { high[i] };
+            }
+        }
+        let faded = self.peak * self.peak_keep;
+        self.peak = if high[0] > faded { high[0] } else { faded };
         self.frames *= self.frames_keep;
         for sum in sums {
             let [a, b, c, d, e, f, g, h] = sum;
             self.step((((a + b) + (c + d)) + ((e + f) + (g + h))) * (1.0 / SPAN as f64));
         }
-        self.frames
     }
 
     /// One half quantum's mean.
@@ -129,7 +140,8 @@ mod tests {
         };
         let mut got = 0.0;
         for q in 0..(rate as usize / QUANTUM) {
-            got = h.process(&std::array::from_fn(|i| x(q * QUANTUM + i)));
+            h.process(&std::array::from_fn(|i| x(q * QUANTUM + i)));
+            got = h.frames();
         }
         got / rate * 1000.0
     }

@@ -52,3 +52,8 @@ pub type Frames = [f64; QUANTUM];
 
 /// A quantum of silence.
 pub const SILENCE: Frames = [0.0; QUANTUM];
+
+/// What begins on a cache line: the widest registers then never load from two.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Aligned<T>(pub T);

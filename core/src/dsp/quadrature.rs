@@ -42,6 +42,7 @@ impl Quadrature {
     }
 
     /// Audio thread. The sum of the two squares of every frame: the square of a sine's amplitude.
+    #[inline(always)]
     pub fn power(&self, state: &mut Turned, x: &Frames, out: &mut Frames) {
         let Turned { mut seen, mut last } = *state;
         for i in (0..QUANTUM).step_by(2) {

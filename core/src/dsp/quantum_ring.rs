@@ -1,60 +1,77 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A history of one signal in whole quanta, read any number of frames back by copies of at most two pieces.
+//! A history of one signal in whole quanta, read in place any number of frames back.
 
-use super::{Frames, QUANTUM};
+use super::QUANTUM;
 
 /// The newest quanta of one signal.
-#[derive(Clone, Debug)]
-pub struct QuantumRing {
-    rows: Vec<Frames>,
+#[derive(Debug)]
+pub struct QuantumRing<T = f64> {
+    /// From `first` on, all of it twice over, so that any 64 frames lie in one piece.
+    values: Vec<T>,
+    /// Where a cache line begins.
+    first: usize,
+    rows: usize,
     newest: usize,
+    rest: [T; QUANTUM],
 }
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: built before it runs")]
-impl QuantumRing {
+impl<T: Copy> QuantumRing<T> {
     /// Reaches `frames` back from the newest quantum; before the stream every value was `rest`.
-    pub fn new(frames: usize, rest: f64) -> Self {
-        QuantumRing { rows: vec![[rest; QUANTUM]; frames.div_ceil(QUANTUM) + 1], newest: 0 }
+    pub fn new(frames: usize, rest: T) -> Self {
+        let rows = frames.div_ceil(QUANTUM) + 1;
+        let values = vec![rest; (2 * rows + 1) * QUANTUM];
+        let first = values.as_ptr().align_offset(64).min(QUANTUM);
+        QuantumRing { values, first, rows, newest: 0, rest: [rest; QUANTUM] }
     }
 }
 
-impl QuantumRing {
+impl<T: Copy> Clone for QuantumRing<T> {
+    fn clone(&self) -> Self {
+        let mut ring = QuantumRing::new((self.rows - 1) * QUANTUM, self.rest[0]);
+        ring.rest = self.rest;
+        ring.copy(self);
+        ring
+    }
+}
+
+impl<T: Copy> QuantumRing<T> {
     /// As if every value had been `rest`.
-    pub fn fill(&mut self, rest: f64) {
-        self.rows.fill([rest; QUANTUM]);
+    pub fn fill(&mut self, rest: T) {
+        self.values.fill(rest);
     }
 
     /// Audio thread. As `other`, of the same length.
-    pub fn copy(&mut self, other: &QuantumRing) {
-        self.rows.copy_from_slice(&other.rows);
+    pub fn copy(&mut self, other: &QuantumRing<T>) {
+        let (to, from) = (self.values.iter_mut().skip(self.first), other.values.iter().skip(other.first));
+        to.zip(from).for_each(|(to, from)| *to = *from);
         self.newest = other.newest;
+    }
+
+    /// How many quanta are remembered.
+    pub fn quanta(&self) -> usize {
+        self.rows
     }
 
     /// Audio thread.
     #[inline(always)]
-    pub fn push(&mut self, quantum: &Frames) {
-        self.newest = if self.newest + 1 == self.rows.len() { 0 } else { self.newest + 1 };
-        self.rows[self.newest] = *quantum;
-    }
-
-    /// Audio thread. The quantum `back` quanta before the newest.
-    #[inline(always)]
-    pub fn row(&self, back: usize) -> &Frames {
-        let n = self.rows.len();
-        let back = back % n;
-        &self.rows[if back <= self.newest { self.newest - back } else { self.newest + n - back }]
+    pub fn push(&mut self, quantum: &[T; QUANTUM]) {
+        self.newest = if self.newest + 1 == self.rows { 0 } else { self.newest + 1 };
+        for row in [self.newest, self.newest + self.rows] {
+            if let Some(to) =
+                self.values.get_mut(self.first + row * QUANTUM..).and_then(|v| v.first_chunk_mut())
+            {
+                *to = *quantum;
+            }
+        }
     }
 
     /// Audio thread. What was there `frames` before the newest quantum.
     #[inline(always)]
-    pub fn read(&self, frames: usize, out: &mut Frames) {
-        let (back, over) = (frames / QUANTUM, frames % QUANTUM);
-        if over == 0 {
-            *out = *self.row(back);
-        } else {
-            out[over..].copy_from_slice(&self.row(back)[..QUANTUM - over]);
-            out[..over].copy_from_slice(&self.row(back + 1)[QUANTUM - over..]);
-        }
+    pub fn at(&self, frames: usize) -> &[T; QUANTUM] {
+        debug_assert!(frames < self.rows * QUANTUM, "{frames} back of {} quanta", self.rows);
+        let from = (self.first + (self.newest + self.rows) * QUANTUM).wrapping_sub(frames);
+        self.values.get(from..).and_then(|v| v.first_chunk()).unwrap_or(&self.rest)
     }
 }
 
@@ -69,9 +86,7 @@ mod tests {
             let mut ring = QuantumRing::new(frames, -1.0);
             for q in 0..40 {
                 ring.push(&std::array::from_fn(|i| (q * QUANTUM + i) as f64));
-                let mut out = [0.0; QUANTUM];
-                ring.read(frames, &mut out);
-                for (i, v) in out.iter().enumerate() {
+                for (i, v) in ring.at(frames).iter().enumerate() {
                     let n = (q * QUANTUM + i) as f64 - frames as f64;
                     assert_eq!(*v, n.max(-1.0), "{frames} back");
                 }

@@ -1,27 +1,71 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The minimum over a sliding window whose length may change from quantum to quantum, in bounded work.
 //!
-//! The minimum over 64 frames is that of the quantum so far and of the rest of the one before (van Herk 1992, Gil
-//! and Werman 1993); a longer one is the minimum of windows of 64 that lie side by side, the last of them
-//! overlapping to make the length; a shorter one is doubled up from 1, 2, 4 … frames. No branch depends on the
-//! signal: a monotone queue has a worst case that does.
+//! Windows of 2, 4, 8 … 64 frames are two of half the length side by side; from 8 frames on the halves lie whole
+//! registers apart. A longer window is the minimum of windows of 64 that lie side by side, the last of them
+//! overlapping to make the length. No branch depends on the signal: a monotone queue has a worst case that does.
 
 use super::quantum_ring::QuantumRing;
-use super::{Frames, QUANTUM};
-
-/// Frames that are scanned one after the other; the runs of a quantum do not wait for each other.
-const RUN: usize = 8;
+use super::{Aligned, Frames, QUANTUM};
 
 /// `out[n] = min(x[n], x[n−1], …, x[n−length+1])`.
 #[derive(Clone, Debug)]
 pub struct SlidingMin {
     rest: f64,
     longest: usize,
-    /// The quantum before, and its minima from each frame to its end.
-    before: Frames,
-    ending: Frames,
+    halves: Halves,
     /// Minima over 64 frames.
     long: QuantumRing,
+}
+
+/// What the steps to minima over 64 frames need of the past, in whole registers, then a quantum. The first of
+/// them is kept for windows shorter than 64.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Halves {
+    by32: [f64; 2 * QUANTUM],
+    by16: [f64; 16 + QUANTUM],
+    by8: [f64; 8 + QUANTUM],
+    last: [f64; 8 + QUANTUM],
+}
+
+impl Halves {
+    fn new(rest: f64) -> Halves {
+        let (by32, by16) = ([rest; 2 * QUANTUM], [rest; 16 + QUANTUM]);
+        Halves { by32, by16, by8: [rest; 8 + QUANTUM], last: [rest; 8 + QUANTUM] }
+    }
+
+    /// `x` becomes its minima over 64 frames.
+    #[inline(always)]
+    fn process(&mut self, x: &mut Frames) {
+        pair::<64, 128>(&mut self.by32, x, 32);
+        pair::<16, 80>(&mut self.by16, x, 16);
+        pair::<8, 72>(&mut self.by8, x, 8);
+        self.eight(x);
+    }
+
+    /// The minima over 8 frames of all those that lie 8 apart.
+    #[inline(always)]
+    fn eight(&mut self, x: &mut Frames) {
+        let (past, newest) = self.last.split_at_mut(QUANTUM);
+        past[..8].copy_from_slice(newest);
+        self.last[8..].copy_from_slice(x);
+        let [a, b, c, d, e, f, g] = std::array::from_fn(|k| &self.last[k + 1..k + 1 + QUANTUM]);
+        for i in 0..QUANTUM {
+            let low = min(min(min(a[i], b[i]), min(c[i], d[i])), min(min(e[i], f[i]), g[i]));
+            x[i] = min(x[i], low);
+        }
+    }
+}
+
+/// `x[n]` becomes `min(x[n], x[n−by])`; `row` keeps the last P of `x`.
+#[inline(always)]
+fn pair<const P: usize, const N: usize>(row: &mut [f64; N], x: &mut Frames, by: usize) {
+    let (past, newest) = row.split_at_mut(QUANTUM);
+    past[..P].copy_from_slice(newest);
+    row[P..].copy_from_slice(x);
+    let from = &row[P - by..P - by + QUANTUM];
+    x.iter_mut().zip(from).for_each(|(x, v)| *x = min(*x, *v));
 }
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control side: built before it runs")]
@@ -31,8 +75,7 @@ impl SlidingMin {
         SlidingMin {
             rest,
             longest: longest.max(1),
-            before: [rest; QUANTUM],
-            ending: [rest; QUANTUM],
+            halves: Halves::new(rest),
             long: QuantumRing::new(longest, rest),
         }
     }
@@ -40,13 +83,13 @@ impl SlidingMin {
 
 impl SlidingMin {
     pub fn reset(&mut self) {
-        (self.before, self.ending) = ([self.rest; QUANTUM], [self.rest; QUANTUM]);
+        self.halves = Halves::new(self.rest);
         self.long.fill(self.rest);
     }
 
     /// Audio thread. As `other`, of the same longest window.
     pub fn copy(&mut self, other: &SlidingMin) {
-        (self.before, self.ending) = (other.before, other.ending);
+        self.halves = other.halves.clone();
         self.long.copy(&other.long);
     }
 
@@ -54,50 +97,25 @@ impl SlidingMin {
     #[inline(always)]
     pub fn process(&mut self, x: &mut Frames, length: usize) {
         let length = length.clamp(1, self.longest);
-        let now = *x;
-        beginning(x);
-        lower(x, &self.ending[1..]);
+        self.halves.process(x);
         self.long.push(x);
         if length < QUANTUM {
-            short(&self.before, &now, length, x);
+            short(&self.halves.by32, length, x);
+        } else {
+            let mut low = Aligned(*x).0;
+            for back in 1..length / QUANTUM {
+                lower(&mut low, self.long.at(back * QUANTUM));
+            }
+            lower(&mut low, self.long.at(length - QUANTUM));
+            *x = low;
         }
-        for back in 1..length / QUANTUM {
-            lower(x, self.long.row(back));
-        }
-        if length > QUANTUM && !length.is_multiple_of(QUANTUM) {
-            let mut last = [0.0; QUANTUM];
-            self.long.read(length - QUANTUM, &mut last);
-            lower(x, &last);
-        }
-        (self.before, self.ending) = (now, now);
-        self.ending.reverse();
-        beginning(&mut self.ending);
-        self.ending.reverse();
     }
 }
 
-/// Minima from the first frame of the quantum on.
+/// Minima over fewer frames than a quantum, of two quanta.
 #[inline(always)]
-fn beginning(x: &mut Frames) {
-    let runs = x.as_chunks_mut::<RUN>().0;
-    for run in runs.iter_mut() {
-        for i in 1..RUN {
-            run[i] = min(run[i], run[i - 1]);
-        }
-    }
-    let mut least = f64::INFINITY;
-    for run in runs {
-        run.iter_mut().for_each(|v| *v = min(*v, least));
-        least = run[RUN - 1];
-    }
-}
-
-/// Minima over fewer frames than a quantum.
-#[inline(always)]
-fn short(before: &Frames, now: &Frames, length: usize, out: &mut Frames) {
-    let mut x = [0.0; 2 * QUANTUM];
-    x[..QUANTUM].copy_from_slice(before);
-    x[QUANTUM..].copy_from_slice(now);
+fn short(both: &[f64; 2 * QUANTUM], length: usize, out: &mut Frames) {
+    let mut x = *both;
     let mut window = 1;
     while window < length {
         // The last doubling overlaps.

@@ -9,8 +9,7 @@
 //! | detail | taps of the first filter | flat within | to this share of the rate |
 //! |---|---|---|---|
 //! | meter | 96 (Kaiser window) | 0.002 dB | 0.477 |
-//! | eco | 84 | 0.003 dB | 0.476 |
-//! | normal | 154 | 0.003 dB | 0.487 |
+//! | normal | 160 | 0.003 dB | 0.487 |
 //! | high | 184 | 0.002 dB | 0.4885 |
 //!
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
@@ -36,20 +35,22 @@ const MOST_PAIRS: usize = 96;
 /// The long filter of meters: 72 dB up to 0.477 of the rate.
 const METER_PAIRS: usize = 48;
 const METER_BETA: f64 = 7.0;
-/// Points computed together, those between the frame before the quantum and the one after it.
-const SPAN: usize = QUANTUM + 16;
-/// Input and midpoints remembered, before the newest quantum and room for a span behind it.
+/// Frames computed in one register.
+const ROW: usize = 16;
+/// Input remembered before the newest quantum, and room behind it for the zeros of the long filter.
 const PAST: usize = 2 * MOST_PAIRS;
-const ODD_PAST: usize = 8;
+const ROOM: usize = ROW;
+/// Points between frames remembered before the newest.
+const BEFORE: usize = ROW;
 
-type Row = [f32; SPAN];
+/// Points between frames: the last ones, then those of the newest quantum.
+type Points = [f32; BEFORE + QUANTUM];
 
 /// How closely peaks are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// So that a peak is read in the quantum of its sample or the next.
     Meter,
-    Eco,
     Normal,
     High,
 }
@@ -59,12 +60,16 @@ pub enum Detail {
 pub struct TruePeakFilters {
     /// 8 up to 50 kHz, 4 up to 100 kHz, 2 above.
     factor: usize,
-    /// Pairs of the long filter, the outer first.
+    /// Pairs of the long filter.
+    pairs: usize,
+    /// Those, the outer first, behind as many zeros as make whole rows.
     long: Vec<f32>,
     /// Pairs, the inner first.
     second: [f32; SECOND],
     third: [f32; THIRD],
     width: Width,
+    /// There are too few registers for the rows of the long filter.
+    rows_again: bool,
 }
 
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
@@ -79,30 +84,35 @@ impl TruePeakFilters {
             r if r < 100e3 => 4,
             _ => 2,
         };
+        let mut long = long(detail);
+        let pairs = long.len();
+        let zeros = pairs.next_multiple_of(ROW) - pairs;
+        long.splice(0..0, std::iter::repeat_n(0.0, zeros));
         TruePeakFilters {
             factor,
-            long: long(detail),
+            pairs,
+            long,
             second: short(0.25 / 2.0, SECOND_RIPPLE),
             third: short(0.25 / 4.0, THIRD_RIPPLE),
             width: Width::widest(),
+            rows_again: !Width::widest().is_avx512(),
         }
     }
 
     /// Frames from a sample to the quantum that reads its peak.
     pub fn delay(&self) -> usize {
-        self.long.len() + REACH
+        self.pairs + REACH
     }
 }
 
 /// Pairs of the long filter, the outer first; twice their sum is 1. Each is designed once in a process.
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 fn long(detail: Detail) -> Vec<f32> {
-    static DESIGNS: [OnceLock<Vec<f32>>; 4] = [const { OnceLock::new() }; 4];
+    static DESIGNS: [OnceLock<Vec<f32>>; 3] = [const { OnceLock::new() }; 3];
     let design = || {
         let (pass, ripple) = match detail {
             Detail::Meter => return kaiser_half_band(METER_PAIRS),
-            Detail::Eco => (0.476, 3e-4),
-            Detail::Normal => (0.4876, 3e-4),
+            Detail::Normal => (0.4874, 3e-4),
             Detail::High => (0.4885, 2e-4),
         };
         half_band(0.5 * pass, ripple).iter().map(|g| *g as f32).collect()
@@ -134,18 +144,26 @@ fn short<const N: usize>(pass: f64, ripple: f64) -> [f32; N] {
 /// | state | meaning |
 /// |---|---|
 /// | `x` | input: the past, the newest quantum, room |
-/// | `odd` | midpoints between frames: the same |
+/// | `odd` | midpoints between frames |
+/// | `first`, `third` | points at one and at three quarters of the way, up to the interval after the newest read |
+/// | `last` | points at seven eighths |
 /// | `interval` | peak of the last interval of the quantum before |
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct TruePeak {
-    x: [f32; PAST + SPAN],
-    odd: [f32; ODD_PAST + SPAN],
+    x: [f32; PAST + QUANTUM + ROOM],
+    odd: Points,
+    first: Points,
+    third: Points,
+    last: Points,
     interval: f32,
 }
 
 impl Default for TruePeak {
     fn default() -> Self {
-        TruePeak { x: [0.0; PAST + SPAN], odd: [0.0; ODD_PAST + SPAN], interval: 0.0 }
+        let none = [0.0; BEFORE + QUANTUM];
+        let x = [0.0; PAST + QUANTUM + ROOM];
+        TruePeak { x, odd: none, first: none, third: none, last: none, interval: 0.0 }
     }
 }
 
@@ -178,16 +196,41 @@ impl TruePeak {
     /// The same in the caller's registers.
     #[inline(always)]
     pub fn read(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
-        let pairs = f.long.len();
+        self.take(f, input);
+        self.refine(f);
+        self.peaks(f, peaks);
+    }
+
+    /// First of three steps, each of which reads what the one before has just written, at other places: over
+    /// several channels it is faster to take each step for all of them. The input, and the midpoints.
+    #[inline(always)]
+    pub fn take(&mut self, f: &TruePeakFilters, input: &Frames) {
         self.x.copy_within(QUANTUM..PAST + QUANTUM, 0);
         for (x, v) in self.x[PAST..].iter_mut().zip(input) {
             *x = *v as f32;
         }
-        self.odd.copy_within(QUANTUM..ODD_PAST + QUANTUM, 0);
-        let from = PAST + 1 - 2 * pairs;
-        if let Some(odd) = self.odd[ODD_PAST..].first_chunk_mut::<QUANTUM>() {
-            midpoints(&self.x[from..from + 2 * pairs + QUANTUM - 1], &f.long, odd);
+        let from = PAST + 1 - f.pairs - f.long.len();
+        if let Some(odd) = newest(&mut self.odd) {
+            let again = f.rows_again;
+            match f.long.len() / ROW {
+                3 => midpoints::<3, 6, 48, 160>(row(&self.x, from), row(&f.long, 0), again, odd),
+                5 => midpoints::<5, 8, 80, 224>(row(&self.x, from), row(&f.long, 0), again, odd),
+                _ => midpoints::<6, 9, 96, 256>(row(&self.x, from), row(&f.long, 0), again, odd),
+            }
         }
+    }
+
+    /// Second step: the other points.
+    #[inline(always)]
+    pub fn refine(&mut self, f: &TruePeakFilters) {
+        if f.factor > 2 {
+            self.quarter_points(f);
+        }
+    }
+
+    /// Third step.
+    #[inline(always)]
+    pub fn peaks(&mut self, f: &TruePeakFilters, peaks: &mut Frames) {
         let mut high = [0.0; QUANTUM];
         match f.factor {
             8 => self.eighths(f, &mut high),
@@ -211,29 +254,40 @@ impl TruePeak {
     /// Midpoints behind them.
     #[inline(always)]
     fn odd<const N: usize>(&self, k: isize) -> &[f32; N] {
-        row(&self.odd, (ODD_PAST - REACH).wrapping_add_signed(k))
+        row(&self.odd, (BEFORE - REACH).wrapping_add_signed(k))
     }
 
-    /// Points at a quarter and three quarters of each interval, from the one before the first.
+    /// Points at a quarter and at three quarters of each interval, up to the one after the last that is read.
     #[inline(always)]
-    fn quarter_points(&self, f: &TruePeakFilters) -> (Row, Row) {
-        let (mut quarters, mut thirds) = ([0.0; SPAN], [0.0; SPAN]);
-        let [e0, e1, e2, e3, e4, e5] = std::array::from_fn(|k| self.even::<SPAN>(f, k as isize - 3));
-        let [o0, o1, o2, o3, o4] = std::array::from_fn(|k| self.odd::<SPAN>(k as isize - 3));
+    fn quarter_points(&mut self, f: &TruePeakFilters) {
+        let (x, midpoints, from) = (&self.x, &self.odd, PAST - f.delay() - 1);
+        let [e0, e1, e2, e3, e4, e5] = std::array::from_fn(|k| row::<QUANTUM>(x, from + k));
+        let [o0, o1, o2, o3, o4] = std::array::from_fn(|k| row::<QUANTUM>(midpoints, BEFORE - REACH - 1 + k));
         let [c0, c1, c2, c3, c4] = f.second;
-        for i in 0..SPAN {
-            quarters[i] = c0 * (e2[i] + o2[i])
+        let (Some(first), Some(third)) = (newest(&mut self.first), newest(&mut self.third)) else { return };
+        for i in 0..QUANTUM {
+            first[i] = c0 * (e2[i] + o2[i])
                 + c1 * (o1[i] + e3[i])
                 + c2 * (e1[i] + o3[i])
                 + c3 * (o0[i] + e4[i])
                 + c4 * (e0[i] + o4[i]);
-            thirds[i] = c0 * (o2[i] + e3[i])
+            third[i] = c0 * (o2[i] + e3[i])
                 + c1 * (e2[i] + o3[i])
                 + c2 * (o1[i] + e4[i])
                 + c3 * (e1[i] + o4[i])
                 + c4 * (o0[i] + e5[i]);
         }
-        (quarters, thirds)
+    }
+
+    /// Those points from interval `k` of those that are read, at most 1 after.
+    #[inline(always)]
+    fn first(&self, k: isize) -> &[f32; QUANTUM] {
+        row(&self.first, (BEFORE - 1).wrapping_add_signed(k))
+    }
+
+    #[inline(always)]
+    fn third(&self, k: isize) -> &[f32; QUANTUM] {
+        row(&self.third, (BEFORE - 1).wrapping_add_signed(k))
     }
 
     /// Highest magnitude of each interval, of two points.
@@ -248,11 +302,8 @@ impl TruePeak {
 
     /// Of four points.
     #[inline(always)]
-    fn quarters(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
-        let (quarters, thirds) = self.quarter_points(f);
-        // Both begin a frame before the first.
-        let (a, before, b) =
-            (row::<QUANTUM>(&quarters, 1), row::<QUANTUM>(&thirds, 0), row::<QUANTUM>(&thirds, 1));
+    fn quarters(&mut self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
+        let (a, before, b) = (self.first(0), self.third(-1), self.third(0));
         let (e, next) = (self.even::<QUANTUM>(f, 0), self.even::<QUANTUM>(f, 1));
         let o = self.odd::<QUANTUM>(0);
         for i in 0..QUANTUM {
@@ -266,23 +317,30 @@ impl TruePeak {
 
     /// Of eight points.
     #[inline(always)]
-    fn eighths(&self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
-        let (quarters, thirds) = self.quarter_points(f);
-        let [a0, a1, a2] = std::array::from_fn(|k| row::<QUANTUM>(&quarters, k));
-        let [b0, b1] = std::array::from_fn(|k| row::<QUANTUM>(&thirds, k));
-        let [e, next] = std::array::from_fn(|k| self.even::<QUANTUM>(f, k as isize));
-        let [o0, o1, o2] = std::array::from_fn(|k| self.odd::<QUANTUM>(k as isize - 1));
+    fn eighths(&mut self, f: &TruePeakFilters, high: &mut [f32; QUANTUM]) {
         let [c0, c1, c2] = f.third;
+        if let Some(last) = newest(&mut self.last) {
+            let (first, third) = (&self.first, &self.third);
+            let [a, a2] = std::array::from_fn(|k| row::<QUANTUM>(first, BEFORE - 1 + k));
+            let b = row::<QUANTUM>(third, BEFORE - 1);
+            let next = row::<QUANTUM>(&self.x, PAST - f.delay() + 1);
+            let [o, after] = std::array::from_fn(|k| row::<QUANTUM>(&self.odd, BEFORE - REACH + k));
+            for i in 0..QUANTUM {
+                last[i] = c0 * (b[i] + next[i]) + c1 * (o[i] + a2[i]) + c2 * (a[i] + after[i]);
+            }
+        }
+        let (a, a2) = (self.first(0), self.first(1));
+        let (b0, b) = (self.third(-1), self.third(0));
+        let [e, next] = std::array::from_fn(|k| self.even::<QUANTUM>(f, k as isize));
+        let [before, o] = std::array::from_fn(|k| self.odd::<QUANTUM>(k as isize - 1));
+        let [last, s] = std::array::from_fn(|k| row::<QUANTUM>(&self.last, BEFORE - 1 + k));
         for i in 0..QUANTUM {
-            let (e, next, before, o, after) = (e[i], next[i], o0[i], o1[i], o2[i]);
-            let (a0, a, a2, b0, b) = (a0[i], a1[i], a2[i], b0[i], b1[i]);
-            // The last point of the interval before, then those of this one.
-            let last = c0 * (b0 + e) + c1 * (before + a) + c2 * (a0 + o);
+            let (e, next, before, o) = (e[i], next[i], before[i], o[i]);
+            let (a, a2, b0, b, s) = (a[i], a2[i], b0[i], b[i], s[i]);
             let p = c0 * (e + a) + c1 * (b0 + o) + c2 * (before + b);
             let q = c0 * (a + o) + c1 * (e + b) + c2 * (b0 + next);
             let r = c0 * (o + b) + c1 * (a + next) + c2 * (e + a2);
-            let s = c0 * (b + next) + c1 * (o + a2) + c2 * (a + after);
-            high[i] = Top::of(last, e, p)
+            high[i] = Top::of(last[i], e, p)
                 .and(e, p, a)
                 .and(p, a, q)
                 .and(a, q, o)
@@ -295,23 +353,65 @@ impl TruePeak {
     }
 }
 
+/// Where the newest quantum of points goes, after the last ones have moved to their place before it.
+#[inline(always)]
+fn newest(points: &mut Points) -> Option<&mut [f32; QUANTUM]> {
+    let (past, rest) = points.split_at_mut(QUANTUM);
+    past[..BEFORE].copy_from_slice(rest);
+    points.last_chunk_mut()
+}
+
 /// As many of a row from its `from`-th on.
 #[inline(always)]
 fn row<const N: usize>(x: &[f32], from: usize) -> &[f32; N] {
     x.get(from..).and_then(|x| x.first_chunk()).unwrap_or(&[0.0; N])
 }
 
-/// `out[i] = Σ pairs[j] (x[i+j] + x[i+n−1−j])` for n taps.
+/// `out[i] = Σ pairs[j] (x[i+j] + x[i+n−1−j])` for n = 2 P = 32 N taps and L = n + QUANTUM frames; M is N + 3.
+///
+/// What this costs is loads, of which almost all cross a cache line. Pairs that lie a row apart meet the same rows of
+/// `x`: they come one after the other, and 32 registers hold those rows. With fewer registers `rows_again`, which
+/// sums in the same order, is faster.
 #[inline(always)]
-fn midpoints(x: &[f32], pairs: &[f32], out: &mut [f32; QUANTUM]) {
-    let mut sum = [0.0f32; QUANTUM];
-    let (left, right) = (x.array_windows::<QUANTUM>(), x.array_windows::<QUANTUM>().rev());
-    for (left, (right, c)) in left.zip(right.zip(pairs)) {
-        for i in 0..QUANTUM {
-            sum[i] += c * (left[i] + right[i]);
+fn midpoints<const N: usize, const M: usize, const P: usize, const L: usize>(
+    x: &[f32; L],
+    pairs: &[f32; P],
+    rows_again: bool,
+    out: &mut [f32; QUANTUM],
+) {
+    let right = ROW * (2 * N) - 1;
+    if rows_again {
+        let mut s = [0.0f32; QUANTUM];
+        for (r, c) in (0..ROW).flat_map(|r| pairs.iter().enumerate().skip(r).step_by(ROW)) {
+            let (l, h): (&[f32; QUANTUM], &[f32; QUANTUM]) = (row(x, r), row(x, right - r));
+            for i in 0..QUANTUM {
+                s[i] += c * (l[i] + h[i]);
+            }
+        }
+        *out = s;
+        return;
+    }
+    type Row = [f32; ROW];
+    let add = |s: Row, c: f32, a: Row, b: Row| -> Row { std::array::from_fn(|i| s[i] + c * (a[i] + b[i])) };
+    let mut s = [[0.0; ROW]; QUANTUM / ROW];
+    for r in 0..ROW {
+        let (mut l, mut h) = ([[0.0; ROW]; M], [[0.0; ROW]; M]);
+        for k in 0..M {
+            l[k] = *row(x, r + ROW * k);
+            h[k] = *row(x, ROW - 1 - r + ROW * (N + k));
+        }
+        for j in 0..N {
+            let c = pairs[r + ROW * j];
+            let k = N - 1 - j;
+            s = [
+                add(s[0], c, l[j], h[k]),
+                add(s[1], c, l[j + 1], h[k + 1]),
+                add(s[2], c, l[j + 2], h[k + 2]),
+                add(s[3], c, l[j + 3], h[k + 3]),
+            ];
         }
     }
-    *out = sum;
+    out.as_chunks_mut::<ROW>().0.copy_from_slice(&s);
 }
 
 /// The highest point of an interval and its neighbours, as magnitudes.
@@ -391,7 +491,8 @@ mod tests {
 
     #[test]
     fn wider_registers_change_no_bit() {
-        for (rate, detail) in [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Eco)]
+        for (rate, detail) in
+            [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Meter)]
         {
             let mut f = TruePeakFilters::with_detail(rate, detail);
             let mut all: Vec<Vec<f64>> = Vec::new();

@@ -47,6 +47,11 @@ impl Width {
         Width::all().next_back().unwrap_or(Width(Registers::Base))
     }
 
+    /// True if there are 32 registers of 16 f32.
+    pub fn is_avx512(self) -> bool {
+        self.0 == Registers::Avx512
+    }
+
     /// Audio thread.
     #[inline(always)]
     pub fn run<K: Kernel>(self, kernel: K) {

@@ -63,10 +63,7 @@ const DETECTORS: &[Choice] = &[
 ];
 
 const QUALITIES: &[Choice] = &[
-    Choice {
-        symbol: "eco",
-        doc: "True peaks of band-limited programmes within 0.02 dB, of unfiltered edges within 0.6 dB; soft clip at 4 times the rate.",
-    },
+    Choice { symbol: "eco", doc: "True peaks as at normal; soft clip at 4 times the rate." },
     Choice {
         symbol: "normal",
         doc: "True peaks within 0.02 dB, of unfiltered edges within 0.12 dB; soft clip at 8 times the rate.",
@@ -95,7 +92,7 @@ fn lookahead(values: &Values, rate: f64) -> usize {
 
 fn detail(values: &Values) -> (Detail, usize) {
     match values.get(P::Quality) as usize {
-        0 => (Detail::Eco, 4),
+        0 => (Detail::Normal, 4),
         1 => (Detail::Normal, 8),
         _ => (Detail::High, 16),
     }
@@ -119,7 +116,7 @@ impl Kind for Limiter {
         params: P::SPECS,
         repeat: None,
         sidechain: false,
-        sound: 2,
+        sound: 3,
     };
     type Unit = LimiterUnit;
 

@@ -7,16 +7,16 @@
 //! with the group's values, and then the group's path is enough.
 
 use super::clip::Clip;
-use super::path::{Drive, FREE, Path, Times, max, min};
+use super::path::{Drive, FREE, Path, Times, highest, max, min};
 use super::style::Style;
 use super::{P, clip_factor, detail, lookahead, style};
 use crate::dsp::half_period::HalfPeriod;
-use crate::dsp::math::{db_to_gain, exp2, gain_to_db, log2};
+use crate::dsp::math::{db_to_gain, exp2, log2};
 use crate::dsp::quantum_ring::QuantumRing;
 use crate::dsp::simd::Class;
 use crate::dsp::true_peak::{TruePeak, TruePeakFilters};
 use crate::dsp::wide::{Kernel, Width};
-use crate::dsp::{Frames, QUANTUM, SILENCE};
+use crate::dsp::{Aligned, Frames, QUANTUM, SILENCE};
 use crate::param::Values;
 use crate::units::{Block, Format, Ramp, Readings, Unit};
 
@@ -24,7 +24,7 @@ use crate::units::{Block, Format, Ramp, Readings, Unit};
 const OCTAVES_PER_DB: f64 = 1.0 / 6.020_599_913_279_624;
 /// Peaks are at most this far above the ceiling: 144 dB, in octaves.
 const DEEPEST: f64 = -24.0;
-/// The error of a logarithm and of a power together, per octave and for the last.
+/// The error of two logarithms and a power together, per octave and for the last.
 const ERROR: f64 = 1.0 / (1u64 << 46) as f64;
 /// The longest hold in seconds.
 const LONGEST_HOLD: f64 = 0.020;
@@ -41,7 +41,7 @@ struct Channel {
     input: Option<QuantumRing>,
     path: Path,
     /// Peaks, then gains.
-    row: Frames,
+    row: Aligned<Frames>,
     /// Reduction of the leveller.
     level: Frames,
 }
@@ -59,6 +59,8 @@ struct Group {
 /// | state | meaning, unit | rate |
 /// |---|---|---|
 /// | `ceilings` | ceiling, full scale, as far back as the detector reads | frame |
+/// | `octaves` | their logarithms | frame |
+/// | `ceiling` | the newest that stood still | quantum |
 /// | `drive_db` | input gain at the end of the last quantum | quantum |
 /// | `release_ms`, `times` | release, and what follows from it when it moves | quantum |
 /// | `apart` | quanta for which the channels' paths still run by themselves | quantum |
@@ -75,11 +77,29 @@ pub struct LimiterUnit {
     channels: Vec<Channel>,
     groups: Vec<Group>,
     ceilings: QuantumRing,
+    octaves: QuantumRing,
+    ceiling: Still,
     drive_db: f64,
     release_ms: f64,
     times: Times,
     apart: usize,
     deepest: f64,
+}
+
+/// A ceiling that stands still: in dB, in full scale, and that in octaves.
+struct Still {
+    db: f64,
+    gain: f64,
+    octaves: f64,
+    /// For so many, until all that is remembered is this.
+    quanta: usize,
+}
+
+impl Still {
+    fn new(db: f64) -> Still {
+        let gain = ceiling(db);
+        Still { db, gain, octaves: log2(gain), quanta: 0 }
+    }
 }
 
 /// The ceiling in full scale: the largest f32 not above `db`.
@@ -115,11 +135,12 @@ impl LimiterUnit {
             audio: QuantumRing::new(back, 0.0),
             input: clip.is_some().then(|| QuantumRing::new(back + clipped, 0.0)),
             path: path.clone(),
-            row: SILENCE,
+            row: Aligned(SILENCE),
             level: SILENCE,
         };
         let group = |members| Group { members, path: path.clone(), window: lookahead };
         let release_ms = values.get(P::Release);
+        let still = Still::new(values.get(P::Ceiling));
         LimiterUnit {
             class: Class::chosen(),
             width: Width::widest(),
@@ -131,7 +152,9 @@ impl LimiterUnit {
             channels: (0..n).map(|_| channel()).collect(),
             groups: format.layout.linked().into_iter().map(group).collect(),
             clip,
-            ceilings: QuantumRing::new(to_detector + clipped, ceiling(values.get(P::Ceiling))),
+            ceilings: QuantumRing::new(to_detector + clipped, still.gain),
+            octaves: QuantumRing::new(to_detector + clipped, still.octaves),
+            ceiling: still,
             drive_db,
             release_ms,
             times: Times::new(style, release_ms, rate, path.boxes.moments()),
@@ -168,8 +191,10 @@ impl Unit for LimiterUnit {
         if let Some(clip) = &mut self.clip {
             clip.reset();
         }
-        let newest = self.ceilings.row(0)[QUANTUM - 1];
-        self.ceilings.fill(newest);
+        for ring in [&mut self.ceilings, &mut self.octaves] {
+            let newest = ring.at(0)[QUANTUM - 1];
+            ring.fill(newest);
+        }
         (self.apart, self.deepest) = (0, 0.0);
     }
 
@@ -178,7 +203,7 @@ impl Unit for LimiterUnit {
     }
 
     fn readings(&self, out: &mut Readings) {
-        out.gain_reduction = Some(gain_to_db(exp2(self.deepest)));
+        out.gain_reduction = Some(self.deepest * (1.0 / OCTAVES_PER_DB));
     }
 }
 
@@ -242,8 +267,23 @@ impl LimiterUnit {
     #[inline(always)]
     fn ceilings(&mut self, ramp: Ramp<'_>) {
         let row = match ramp {
-            Ramp::Hold(db) => [ceiling(db); QUANTUM],
-            ramp => ramp.gains(self.class).map(f32_below),
+            Ramp::Hold(db) => {
+                if db != self.ceiling.db {
+                    self.ceiling = Still::new(db);
+                }
+                if self.ceiling.quanta > self.ceilings.quanta() {
+                    return;
+                }
+                self.ceiling.quanta += 1;
+                self.octaves.push(&[self.ceiling.octaves; QUANTUM]);
+                [self.ceiling.gain; QUANTUM]
+            }
+            ramp => {
+                self.ceiling.quanta = 0;
+                let row = ramp.gains(self.class).map(f32_below);
+                self.octaves.push(&row.map(log2));
+                row
+            }
         };
         self.ceilings.push(&row);
     }
@@ -258,7 +298,7 @@ impl LimiterUnit {
             }
         }
         let (mut over, mut share) = (drive.octaves, block.ramp(P::ClipDepth).gains(self.class));
-        over.iter_mut().zip(self.ceilings.row(0)).for_each(|(o, c)| *o = exp2(*o) / *c);
+        over.iter_mut().zip(self.ceilings.at(0)).for_each(|(o, c)| *o = exp2(*o) / *c);
         share.iter_mut().for_each(|s| *s = 1.0 - 1.0 / *s);
         clip.process(block.audio, &over, &share);
     }
@@ -269,24 +309,39 @@ impl LimiterUnit {
         let longest = LONGEST_HOLD * self.rate;
         let hold = min(block.ramp(P::Hold).last() * 0.001 * self.rate, longest);
         let least = min(self.style.hold_ms * 0.001 * self.rate, hold);
+        for (channel, x) in self.channels.iter_mut().zip(block.audio.iter()) {
+            channel.half_period.process(x);
+            channel.audio.push(x);
+        }
+        self.read_peaks(block);
+        for channel in &mut self.channels {
+            let now = channel.audio.at(self.to_detector);
+            channel.row.0.iter_mut().zip(now).for_each(|(p, x)| *p = max(x.abs(), *p));
+        }
         for group in &mut self.groups {
-            let mut half = 0.0;
-            for c in &group.members {
-                let (channel, x) = (&mut self.channels[*c], &block.audio[*c]);
-                half = max(half, channel.half_period.process(x));
-                channel.audio.push(x);
-                let peaks = &mut channel.row;
-                match &self.filters {
-                    Some(f) => channel.detector.read(f, x, peaks),
-                    None => *peaks = SILENCE,
-                }
-                let mut now = SILENCE;
-                channel.audio.read(self.to_detector, &mut now);
-                peaks.iter_mut().zip(&now).for_each(|(p, x)| *p = max(x.abs(), *p));
-            }
+            let halves = group.members.iter().map(|c| self.channels[*c].half_period.frames());
+            let half = halves.fold(0.0, max);
             // A window that opens no faster than time passes never takes in again what has left it.
             let wanted = max(min(HOLD_OVER * half - 0.5 * self.lookahead as f64, hold), least);
             group.window = (self.lookahead + wanted as usize).min(group.window + QUANTUM);
+        }
+    }
+
+    /// True peaks of every channel, one step after the other.
+    #[inline(always)]
+    fn read_peaks(&mut self, block: &Block<'_>) {
+        let Some(f) = &self.filters else {
+            self.channels.iter_mut().for_each(|c| c.row.0 = SILENCE);
+            return;
+        };
+        for (channel, x) in self.channels.iter_mut().zip(block.audio.iter()) {
+            channel.detector.take(f, x);
+        }
+        for channel in &mut self.channels {
+            channel.detector.refine(f);
+        }
+        for channel in &mut self.channels {
+            channel.detector.peaks(f, &mut channel.row.0);
         }
     }
 
@@ -311,26 +366,24 @@ impl LimiterUnit {
     #[inline(always)]
     fn together(&mut self, g: usize, drive: &Drive) {
         let group = &mut self.groups[g];
-        let mut row = SILENCE;
+        let Aligned(row) = &mut Aligned(SILENCE);
         for c in &group.members {
-            row.iter_mut().zip(&self.channels[*c].row).for_each(|(r, p)| *r = max(*r, *p));
+            row.iter_mut().zip(&self.channels[*c].row.0).for_each(|(r, p)| *r = max(*r, *p));
         }
         let back = self.to_detector + self.clip.as_ref().map_or(0, Clip::latency);
-        let mut ceilings = SILENCE;
-        self.ceilings.read(back, &mut ceilings);
-        allow(&mut row, &ceilings);
+        allow(row, self.ceilings.at(back), self.octaves.at(back));
         let path = &mut group.path;
-        path.need(&mut row, group.window, drive);
-        let level = path.leveller(&row, &self.times, drive);
-        row.iter_mut().zip(&level).for_each(|(r, l)| *r = max(*r - *l, 0.0));
-        path.peaks(&mut row, &self.times, drive);
-        row.iter_mut().zip(&level).for_each(|(r, l)| *r += *l);
-        self.deepest = row.iter().fold(self.deepest, |m, r| max(m, *r));
+        path.need(row, group.window, drive);
+        let Aligned(level) = &mut Aligned(path.leveller(row, &self.times, drive));
+        row.iter_mut().zip(&*level).for_each(|(r, l)| *r = max(*r - *l, 0.0));
+        path.peaks(row, &self.times, drive);
+        row.iter_mut().zip(&*level).for_each(|(r, l)| *r += *l);
+        self.deepest = max(self.deepest, highest(row));
         let group = &mut self.groups[g];
-        smooth(&mut group.path, &mut row, drive);
+        smooth(&mut group.path, row, drive);
         row.iter_mut().for_each(|r| *r = exp2(*r));
         for c in &group.members {
-            self.channels[*c].row = row;
+            self.channels[*c].row.0 = *row;
         }
     }
 
@@ -338,21 +391,20 @@ impl LimiterUnit {
     #[inline(always)]
     fn each(&mut self, g: usize, links: &[Ramp<'_>; 2], drive: &Drive) {
         let back = self.to_detector + self.clip.as_ref().map_or(0, Clip::latency);
-        let mut ceilings = SILENCE;
-        self.ceilings.read(back, &mut ceilings);
+        let (ceilings, octaves) = (self.ceilings.at(back), self.octaves.at(back));
         let [link, lasting] = links.map(|l| -> Frames { std::array::from_fn(|i| 0.01 * l.at(i)) });
         let group = &mut self.groups[g];
         let mut low = [FREE; QUANTUM];
         for c in &group.members {
-            let row = &mut self.channels[*c].row;
-            allow(row, &ceilings);
+            let row = &mut self.channels[*c].row.0;
+            allow(row, ceilings, octaves);
             low.iter_mut().zip(&*row).for_each(|(l, r)| *l = min(*l, *r));
         }
         group.path.need(&mut low, group.window, drive);
         let shared = group.path.leveller(&low, &self.times, drive);
         let mut peaks = SILENCE;
         for c in &group.members {
-            let Channel { path, row, level, .. } = &mut self.channels[*c];
+            let Channel { path, row: Aligned(row), level, .. } = &mut self.channels[*c];
             path.need(row, group.window, drive);
             *level = path.leveller(row, &self.times, drive);
             for i in 0..QUANTUM {
@@ -363,12 +415,12 @@ impl LimiterUnit {
         }
         group.path.peaks(&mut peaks, &self.times, drive);
         for c in &group.members {
-            let Channel { path, row, level, .. } = &mut self.channels[*c];
+            let Channel { path, row: Aligned(row), level, .. } = &mut self.channels[*c];
             path.peaks(row, &self.times, drive);
             for i in 0..QUANTUM {
                 row[i] = level[i] + (link[i] * peaks[i] + (1.0 - link[i]) * row[i]);
             }
-            self.deepest = row.iter().fold(self.deepest, |m, r| max(m, *r));
+            self.deepest = max(self.deepest, highest(row));
             smooth(path, row, drive);
             row.iter_mut().for_each(|r| *r = exp2(*r));
         }
@@ -380,8 +432,8 @@ impl LimiterUnit {
     fn apply(&mut self, audio: &mut [Frames]) {
         let back = self.to_detector + self.lookahead - 1;
         for (channel, x) in self.channels.iter().zip(audio) {
-            channel.audio.read(back, x);
-            x.iter_mut().zip(&channel.row).for_each(|(x, g)| *x *= *g);
+            let late = channel.audio.at(back);
+            x.iter_mut().zip(late).zip(&channel.row.0).for_each(|((x, late), g)| *x = late * g);
         }
     }
 
@@ -391,8 +443,7 @@ impl LimiterUnit {
         let Some(listen) = &mut block.listen else { return };
         let (back, gains) = (self.latency(), drive.octaves.map(exp2));
         for ((channel, heard), wet) in self.channels.iter().zip(listen.out.iter_mut()).zip(&*block.audio) {
-            let mut dry = SILENCE;
-            channel.input.as_ref().unwrap_or(&channel.audio).read(back, &mut dry);
+            let dry = channel.input.as_ref().unwrap_or(&channel.audio).at(back);
             for i in 0..QUANTUM {
                 heard[i] = match listen.what {
                     1 => dry[i] * gains[i] - wet[i],
@@ -406,13 +457,13 @@ impl LimiterUnit {
 /// What a frame's peak allows, in octaves: never more than it may be, and all that is asked for where the peak is
 /// at the ceiling.
 #[inline(always)]
-fn allow(peaks: &mut Frames, ceilings: &Frames) {
-    for (p, c) in peaks.iter_mut().zip(ceilings) {
-        let ratio = *c / max(*p, f64::MIN_POSITIVE);
-        let octaves = log2(min(ratio, 64.0));
-        let under = octaves - (octaves.abs() + 1.0) * ERROR;
-        let least = if ratio >= 1.0 { 0.0 } else { DEEPEST };
-        *p = min(max(under, least), FREE);
+fn allow(peaks: &mut Frames, ceilings: &Frames, octaves: &Frames) {
+    for i in 0..QUANTUM {
+        let peak = max(peaks[i], f64::MIN_POSITIVE);
+        let top = log2(peak);
+        let under = octaves[i] - top - (octaves[i].abs() + top.abs() + 1.0) * ERROR;
+        let least = if peak <= ceilings[i] { 0.0 } else { DEEPEST };
+        peaks[i] = min(max(under, least), FREE);
     }
 }
 

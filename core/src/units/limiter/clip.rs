@@ -62,7 +62,7 @@ impl Clip {
         for (c, x) in self.channels.iter_mut().zip(audio) {
             c.delayed.push(x);
             let top = c.oversampler.up(&self.filters, x);
-            c.delayed.read(latency, x);
+            *x = *c.delayed.at(latency);
             let highest = top.iter().fold(0.0, |m: f64, v| if v.abs() > m { v.abs() } else { m });
             let clips = highest * most > onset();
             c.quiet = if clips { 0 } else { (c.quiet + 1).min(self.reach) };

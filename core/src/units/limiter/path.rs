@@ -8,7 +8,7 @@
 use crate::dsp::box_cascade::BoxCascade;
 use crate::dsp::math::exp2;
 use crate::dsp::sliding_min::SlidingMin;
-use crate::dsp::{Frames, QUANTUM, SILENCE};
+use crate::dsp::{Aligned, Frames, QUANTUM, SILENCE};
 
 use super::style::Style;
 
@@ -29,6 +29,23 @@ pub fn min(a: f64, b: f64) -> f64 {
 #[inline(always)]
 pub fn max(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
+}
+
+/// The highest of values ≥ 0.
+#[inline(always)]
+pub fn highest(x: &Frames) -> f64 {
+    let mut tops = [0.0; 16];
+    for x in x.as_chunks::<16>().0 {
+        for i in 0..16 {
+            tops[i] = max(tops[i], x[i]);
+        }
+    }
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            tops[i] = max(tops[i], tops[i + half]);
+        }
+    }
+    tops[0]
 }
 
 /// What `1 - keep` of a pole is after a quantum, for a time in frames.
@@ -141,13 +158,7 @@ impl Path {
         if times.share == 0.0 {
             return SILENCE;
         }
-        let mut tops = [0.0; 8];
-        for x in need.as_chunks::<8>().0 {
-            for i in 0..8 {
-                tops[i] = max(tops[i], x[i]);
-            }
-        }
-        let goal = times.share * tops.iter().fold(0.0, |m, t| max(m, *t));
+        let goal = times.share * highest(need);
         let from = self.level;
         let to = if goal > from {
             from + times.attack * (goal - from)
@@ -193,29 +204,36 @@ impl Path {
     }
 }
 
-/// `x[n] = max(x[n], keep · x[n−1])` from `before` on. Runs of eight frames do not wait for each other: what comes
-/// in from before each is put to them afterwards.
+/// `x[n] = max(x[n], keep · x[n−1])` from `before` on: the highest of 64 frames as each has faded by then. Frames 32,
+/// 16 and 8 apart are whole registers apart; those nearer are all put to each other at once.
 #[inline(always)]
 fn fade(x: &mut Frames, before: f64, keep: f64) {
-    const RUN: usize = 8;
-    let own = *x;
-    let runs = x.as_chunks_mut::<RUN>().0;
-    for run in runs.iter_mut() {
-        for i in 1..RUN {
-            run[i] = max(run[i], run[i - 1] * keep);
-        }
+    const PAST: usize = 8;
+    let [k1, k2, k4] = [keep, keep * keep, (keep * keep) * (keep * keep)];
+    let [k3, k5, k6, k8] = [k2 * k1, k4 * k1, k4 * k2, k4 * k4];
+    let (k7, k16) = (k4 * k3, k8 * k8);
+    let Aligned(y) = &mut Aligned([0.0; PAST + QUANTUM]);
+    y[PAST..].copy_from_slice(x);
+    y[PAST] = max(y[PAST], before * k1);
+    later::<32>(&mut y[PAST..], k16 * k16);
+    later::<16>(&mut y[PAST..], k16);
+    later::<8>(&mut y[PAST..], k8);
+    let [y7, y6, y5, y4, y3, y2, y1, y0] = std::array::from_fn(|k| &y[k + 1..k + 1 + QUANTUM]);
+    for i in 0..QUANTUM {
+        let near = max(max(y0[i], y1[i] * k1), max(y2[i] * k2, y3[i] * k3));
+        let far = max(max(y4[i] * k4, y5[i] * k5), max(y6[i] * k6, y7[i] * k7));
+        let faded = max(near, far);
+        x[i] = if faded < SNAP { x[i] } else { faded };
     }
-    let mut powers = [keep; RUN];
-    for i in 1..RUN {
-        powers[i] = powers[i - 1] * keep;
+}
+
+/// What stands BY frames before comes on, faded by `keep`; the last first, so that nothing comes on twice.
+#[inline(always)]
+fn later<const BY: usize>(x: &mut [f64], keep: f64) {
+    for from in (0..QUANTUM - BY).step_by(BY).rev() {
+        let (old, new) = x[from..from + 2 * BY].split_at_mut(BY);
+        new.iter_mut().zip(&*old).for_each(|(new, old)| *new = max(*new, *old * keep));
     }
-    let mut last = before;
-    for run in runs {
-        let from = last;
-        run.iter_mut().zip(&powers).for_each(|(v, k)| *v = max(*v, from * k));
-        last = run[RUN - 1];
-    }
-    x.iter_mut().zip(&own).for_each(|(x, own)| *x = if *x < SNAP { *own } else { *x });
 }
 
 #[cfg(test)]
@@ -224,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_fade_as_one_frame_after_the_other() {
+    fn a_quantum_fades_as_one_frame_after_the_other() {
         let mut seed = 5u64;
         for keep in [0.0, 0.3, 0.99, 0.9997] {
             let mut before = 0.7;

@@ -115,7 +115,7 @@ fn true_peaks_stay_at_the_ceiling_at_high_rates() {
 
 #[test]
 fn true_peaks_at_other_qualities() {
-    check(44_100, 0, 0.0, (0.02, 0.6));
+    check(44_100, 0, 0.0, (0.02, 0.12));
     check(44_100, 0, 2.0, (0.01, 0.05));
 }
 
