@@ -5,8 +5,10 @@
 //! Static curve and smoothing after Giannoulis, Massberg and Reiss, JAES 60(6) 2012: the reduction that
 //! the curve asks for is linked across channels, then smoothed, then applied. Levels: the peak detector
 //! reads the magnitude, so a sine reads its amplitude at its crests and less between them; the RMS
-//! detector reads the mean square doubled, so a steady sine reads its amplitude exactly (full scale
-//! is 0 dB in both) and a constant reads 3 dB more.
+//! detector reads the mean square doubled, so a steady sine reads its amplitude exactly; the quadrature
+//! detector reads the squares of two copies a quarter of a turn apart, so a sine reads its amplitude at
+//! every frame and the gain does not follow its wave. Full scale is 0 dB in all; a constant reads 3 dB
+//! more in the last two.
 
 use super::{
     Block, Format, GLIDE_MS, Kind, Note, Notes, Ramp, Readings, Refusal, Unit, UnitSpec, ramp_frames,
@@ -17,19 +19,22 @@ use crate::dsp::delay::DelayLine;
 use crate::dsp::highpass::{Corner, HighPass};
 use crate::dsp::knee::Curve;
 use crate::dsp::math::quantum;
+use crate::dsp::quadrature::{Quadrature, Turned};
 use crate::dsp::simd::Class;
+use crate::dsp::wide::{Kernel, Width};
 use crate::dsp::{Frames, SILENCE};
 use crate::param::{self, Choice, Values};
 
 const DETECTORS: &[Choice] = &[
     Choice { symbol: "peak", doc: "magnitude of the samples" },
     Choice { symbol: "rms", doc: "mean of the squares, calibrated on sines" },
+    Choice { symbol: "quadrature", doc: "level of two copies a quarter turn apart: least distortion" },
 ];
 
 crate::params! {
     pub enum P {
         Threshold = param::float("threshold", "Threshold", param::Unit::Decibel, (-60.0, 0.0), -18.0).step(0.1)
-            .doc("Level above which gain is reduced; a full-scale sine is 0 dB in both detectors."),
+            .doc("Level above which gain is reduced; a full-scale sine is 0 dB in all detectors."),
         Ratio = param::float("ratio", "Ratio", param::Unit::Ratio, (1.0, 100.0), 4.0).log().step(0.1)
             .doc("dB of input above the threshold for each dB of output; 1 reduces nothing."),
         Knee = param::float("knee", "Knee", param::Unit::Decibel, (0.0, 24.0), 6.0).step(0.1)
@@ -42,7 +47,7 @@ crate::params! {
             .doc("Gain after the compression."),
         Range = param::float("range", "Range", param::Unit::Decibel, (0.0, 60.0), 60.0).step(0.1)
             .doc("Deepest reduction."),
-        Detector = param::choice("detector", "Detector", DETECTORS, 0)
+        Detector = param::choice("detector", "Detector", DETECTORS, DETECTOR_QUADRATURE)
             .doc("How the level is measured."),
         RmsWindow = param::float("rms_window", "RMS window", param::Unit::Millisecond, (1.0, 300.0), 10.0).log().designed()
             .doc("Time constant of the mean of the RMS detector."),
@@ -64,6 +69,7 @@ pub struct Compressor;
 /// | state | meaning, unit | rate |
 /// |---|---|---|
 /// | `power` | doubled mean square, full scale² | frame |
+/// | `turned` | the quarter turns | frame |
 /// | `smooth` | reduction under way, dB | frame |
 /// | `work` | level in dB, then reduction in dB, then gain | scratch |
 /// | `delayed` | audio after the lookahead | scratch |
@@ -71,11 +77,14 @@ pub struct Compressor;
 /// | `deepest` | deepest reduction of the last quantum, dB | quantum |
 pub struct CompressorUnit {
     class: Class,
+    width: Width,
     rate: f64,
     rms: bool,
     groups: Vec<Vec<usize>>,
     high_pass: Vec<HighPass>,
     power: Vec<f64>,
+    quadrature: Option<Quadrature>,
+    turned: Vec<Turned>,
     smooth: Vec<Decoupled>,
     work: Vec<Frames>,
     delayed: Vec<Frames>,
@@ -85,6 +94,7 @@ pub struct CompressorUnit {
 }
 
 const DETECTOR_RMS: usize = 1;
+const DETECTOR_QUADRATURE: usize = 2;
 
 /// Control side. Ballistics for these values, and what cannot be reached.
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "control half")]
@@ -107,11 +117,11 @@ impl Kind for Compressor {
     const SPEC: UnitSpec = UnitSpec {
         symbol: "compressor",
         name: "Compressor",
-        doc: "Feed-forward compressor with a soft knee, peak or RMS detector, sidechain and lookahead.",
+        doc: "Feed-forward compressor with a soft knee, peak, RMS or quadrature detector, sidechain and lookahead.",
         params: P::SPECS,
         repeat: None,
         sidechain: true,
-        sound: 1,
+        sound: 2,
     };
     type Unit = CompressorUnit;
 
@@ -124,11 +134,15 @@ impl Kind for Compressor {
         let lookahead = libm::round(values.get(P::Lookahead) / 1000.0 * format.rate()) as usize;
         Ok(CompressorUnit {
             class: Class::chosen(),
+            width: Width::widest(),
             rate: format.rate(),
             rms: values.choice(P::Detector) == DETECTOR_RMS,
             groups: format.layout.linked(),
             high_pass: vec![HighPass::default(); n],
             power: vec![0.0; n],
+            quadrature: (values.choice(P::Detector) == DETECTOR_QUADRATURE)
+                .then(|| Quadrature::new(format.rate())),
+            turned: vec![Turned::default(); n],
             smooth: vec![Decoupled::default(); n],
             work: vec![SILENCE; n],
             delayed: vec![SILENCE; n],
@@ -179,6 +193,7 @@ impl Unit for CompressorUnit {
         self.high_pass.iter_mut().for_each(HighPass::reset);
         self.smooth.iter_mut().for_each(Decoupled::reset);
         self.power.fill(0.0);
+        self.turned.fill(Turned::default());
         self.delay.reset();
         self.times.arrive();
         self.deepest = 0.0;
@@ -208,8 +223,10 @@ impl CompressorUnit {
                     *w = p;
                 }
                 self.power[c] = if p < 1e-30 { 0.0 } else { p };
-                quantum::gain_to_db(self.class, work);
-                work.iter_mut().for_each(|w| *w *= 0.5);
+                power_to_db(self.class, work);
+            } else if let Some(quadrature) = &self.quadrature {
+                self.width.run(Power { quadrature, turned: &mut self.turned[c], work });
+                power_to_db(self.class, work);
             } else {
                 quantum::gain_to_db(self.class, work);
             }
@@ -269,6 +286,27 @@ impl CompressorUnit {
             audio.iter_mut().zip(work).for_each(|(x, g)| *x *= g);
         }
     }
+}
+
+/// [`Quadrature::power`] in place, compiled for wider registers.
+struct Power<'a> {
+    quadrature: &'a Quadrature,
+    turned: &'a mut Turned,
+    work: &'a mut Frames,
+}
+
+impl Kernel for Power<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let x = *self.work;
+        self.quadrature.power(self.turned, &x, self.work);
+    }
+}
+
+/// Squares of amplitudes into levels in dB.
+fn power_to_db(class: Class, power: &mut Frames) {
+    quantum::gain_to_db(class, power);
+    power.iter_mut().for_each(|w| *w *= 0.5);
 }
 
 /// High-passes one channel's sidechain in place, as far as the toggle has come.
