@@ -11,6 +11,7 @@
 //! | `reader` | `AudioReader`: looks at the first bytes and picks `wav` or `decoded` |
 //! | `wav_header`, `wav` | WAV, RF64 and BW64 in |
 //! | `decoded`, `decoded_facts`, `gapless` | every other format in, by way of symphonia |
+//! | `vorbis` | which Vorbis streams symphonia gets right |
 //! | `convert` | delivery rates, and the conversion to them |
 //! | `quantise` | TPDF dither, rounding, clamping, counting |
 //! | `writer` | `AudioWriter`: temporary file, rename at the end |
@@ -30,6 +31,7 @@ mod reader;
 mod recording;
 mod spec;
 mod storage;
+mod vorbis;
 mod wav;
 mod wav_header;
 mod wav_writer;

@@ -34,6 +34,7 @@ mod settings;
 mod sound;
 mod systemd;
 mod timing;
+mod vorbis;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]
