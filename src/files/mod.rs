@@ -18,6 +18,7 @@
 //! | `wav_writer`, `flac_writer` | WAV, RF64 and FLAC out |
 //! | `recording` | `Recording`: an output that grows for hours and may end at any moment |
 //! | `storage` | what a recording is written to: a file, or what a test has in its place |
+//! | `replace` | a small file that is there whole or not at all |
 //! | `bext` | the chunk that says what was recorded when, and how loud it is |
 mod bext;
 mod convert;
@@ -29,6 +30,7 @@ mod gapless;
 mod quantise;
 mod reader;
 mod recording;
+mod replace;
 mod spec;
 mod storage;
 mod vorbis;
@@ -48,6 +50,7 @@ pub use error::FileError;
 pub use quantise::DEFAULT_SEED;
 pub use reader::{AudioReader, Warnings};
 pub use recording::{Container, Recorded, Recording, repair_wav};
+pub use replace::replace;
 pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
 pub use storage::Storage;
 pub use writer::{AudioWriter, Complete, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};
