@@ -5,6 +5,7 @@ mod client;
 mod clients;
 mod convert;
 mod daemon;
+mod delivery;
 mod docs;
 mod faults;
 mod files;
