@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use lathe_core::analysis::decibels;
 use lathe_core::dsp::QUANTUM;
 use lathe_core::dsp::resample::RatioError;
 use lathe_core::engine::{BuildError, Engine, Link, Periods, Ports, build, link};
@@ -22,7 +23,7 @@ use lathe_core::rack::plan::RackPlan;
 use lathe_core::units::NAMED;
 
 use delivery::{Cut, Delivery};
-use exact::{AGAIN, Exact, MARGIN, NoCeiling, Target};
+use exact::{AGAIN, Exact, MARGIN, Measured, NoCeiling, Target};
 use stages::Stages;
 
 use crate::files::{self, BitDepth, FileError, WriteOptions, WriteReport, WriteSpec};
@@ -233,6 +234,8 @@ struct Job<'a> {
 struct Done {
     complete: files::Complete,
     delivery: Delivery,
+    /// The largest sample before it was rounded, and clipped where the file holds integers.
+    loudest: f64,
     latency: usize,
     refused_samples: u64,
 }
@@ -252,7 +255,7 @@ impl Job<'_> {
         let mut writer = files::create(self.output, spec, self.options.bits, self.options.write)?;
         let mut planes = vec![vec![0.0; CHUNK]; self.channels];
         let mut tail = (self.options.tail * f64::from(from)).round() as usize;
-        let mut ended = false;
+        let (mut ended, mut loudest) = (false, 0.0);
         while !ended || tail > 0 {
             let got = if ended { 0 } else { fill(&mut self.reader, &mut planes)? };
             self.progress.done.fetch_add(got as u64, Relaxed);
@@ -264,11 +267,14 @@ impl Job<'_> {
             let silent = if ended { tail.min(CHUNK - got) } else { 0 };
             tail -= silent;
             planes.iter_mut().for_each(|p| p[got..got + silent].fill(0.0));
-            write(&mut writer, stages.run(&planes, got + silent, ended && tail == 0))?;
+            let made = stages.run(&planes, got + silent, ended && tail == 0);
+            loudest = made.iter().flatten().fold(loudest, |m: f64, x| m.max(x.abs()));
+            write(&mut writer, made)?;
         }
         Ok(Done {
             complete: writer.complete()?,
             delivery,
+            loudest,
             latency: stages.latency(),
             refused_samples: stages.refused_samples(),
         })
@@ -283,14 +289,15 @@ impl Job<'_> {
         loop {
             let before = self.progress.done.load(Relaxed);
             let done = self.render(&plan)?;
-            let (true_peak, doubt) = self.measure(&done)?;
-            let over = true_peak - target.ceiling;
+            let measured = self.measure(&done)?;
+            let (peaks, doubt) = (target.peaks, measured.doubt_db(target.peaks));
+            let over = measured.peak_db(peaks) - target.ceiling;
             if over <= 0.0 || renders > AGAIN || set == target.lowest {
-                let Target { slot, ceiling, .. } = target;
-                let exact =
-                    Exact { slot, ceiling_dbtp: ceiling, set_dbtp: set, true_peak_dbtp: true_peak, renders };
-                return Ok((done, exact));
+                let Target { slot, ceiling: ceiling_db, .. } = target;
+                return Ok((done, Exact { slot, peaks, ceiling_db, set_db: set, measured, renders }));
             }
+            // What was clipped is over by more than can be measured.
+            let over = over.max(decibels(done.loudest) - target.ceiling);
             set = (set - over - doubt - MARGIN).max(target.lowest);
             if let Some(slot) = plan.slot_mut(&target.slot) {
                 slot.values.set(target.param, set);
@@ -302,11 +309,11 @@ impl Job<'_> {
         }
     }
 
-    /// The true peak of what was written in dBTP, and its doubt in dB.
-    fn measure(&self, done: &Done) -> Result<(f64, f64), RenderError> {
+    /// The peaks of what was written.
+    fn measure(&self, done: &Done) -> Result<Measured, RenderError> {
         let (from, to) = (u64::from(done.delivery.from), u64::from(done.delivery.to));
         let mut stopped = false;
-        let peak = exact::true_peak(done.complete.temporary(), |frames| {
+        let peak = exact::measure(done.complete.temporary(), |frames| {
             // Counted in frames of the input, as all work is.
             self.progress.done.fetch_add(frames as u64 * from / to, Relaxed);
             stopped |= self.progress.stop.load(Relaxed) != 0;

@@ -11,6 +11,7 @@ use super::remote::Remote;
 use super::{complete, curve_svg};
 use crate::client::v1::{GetResponseRequest, GetResponseResponse, ResponseCurve};
 use crate::exit::{Exit, Failure};
+use crate::files;
 
 /// Show what a rack, or one slot of it, does to the spectrum: level and phase by frequency
 ///
@@ -108,7 +109,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(file) = &args.svg {
         let what = if slot.is_empty() { "rack" } else { slot };
         let drawing = curve_svg::draw(&format!("{what}, {} Hz", got.sample_rate), &got);
-        std::fs::write(file, drawing)
+        files::replace(file, drawing.as_bytes())
             .map_err(|e| Failure::new(Exit::Io, format!("{}: {e}", super::text(file))))?;
         if !args.remote.json {
             return Ok(());

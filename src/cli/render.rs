@@ -34,12 +34,15 @@ use crate::files::{self, BitDepth, FileError, WriteOptions};
 ///
 /// With --rate the last limiter of the rack and what follows it run at the delivered rate, so that its
 /// ceiling holds there; the conversion is before it, and the rest of the rack runs at the input's rate.
-/// A rack without a limiter is converted at its end. The output then has the frames that nearest fill the
-/// input's time, and its first frame is the input's.
+/// A limiter that is bypassed does not count, and a clipper is none. A rack without a limiter is converted at
+/// its end, but before a final dither; that is said, and so is a conversion after a limiter that stands in a
+/// branch. The output then has the frames that nearest fill the input's time, and its first frame is the
+/// input's.
 ///
-/// With --exact the finished file is measured (true peak, interpolated 32 times) and, where it is over the
-/// ceiling of the last limiter, rendered again with that ceiling lower by what it was over, at most twice.
-/// A file that is over even then is kept, and the exit code is 1.
+/// With --exact the finished file is measured (true peak, interpolated 32 times; sample peak where the limiter's
+/// detector reads samples) and, where it is over the ceiling of the last limiter, rendered again with that
+/// ceiling lower by what it was over, at most twice. A file that is over even then is kept, and the exit
+/// code is 1.
 #[derive(clap::Args, Debug)]
 #[command(override_usage = "lathe render [OPTIONS] <--rack <FILE>|--live|--snapshot <NAME>> <IN>... <OUT>")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["rack", "live", "snapshot"]))]

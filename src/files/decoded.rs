@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every format but WAV in, by way of symphonia: FLAC, AIFF, CAF, MP3, AAC, ALAC, Ogg Vorbis.
 //!
-//! Encoder delay and padding are cut off wherever the file states them: by symphonia for MP3 and
-//! Vorbis, here for AAC (see `gapless`). A packet that does not decode is counted and replaced by
-//! silence of its length, so that everything after it stays in time; a file in which nothing at all
-//! decodes is an error, and so is a change of rate or channels on the way.
+//! Encoder delay and padding are cut off wherever the file states them: by symphonia for MP3 and the end of
+//! Vorbis, here for AAC (see `gapless`) and for what lies before zero in Vorbis. A packet that does not decode is
+//! counted and replaced by silence of its length, so that everything after it stays in time (after a page of
+//! Vorbis that is lost, from the second page on); a file in which nothing at all decodes is an error, and so
+//! is a change of rate or channels on the way.
 //!
 //! symphonia is written to return errors, but it is a large parser of foreign data: a panic in it
 //! is caught here and reported as a damaged file.
@@ -24,7 +25,7 @@ use symphonia::core::packet::Packet;
 use super::gapless::{self, Trim};
 use super::reader::{Warnings, prepare_planes};
 use super::spec::MAX_CHANNELS;
-use super::{AudioSpec, FileError, decoded_facts as facts};
+use super::{AudioSpec, FileError, decoded_facts as facts, vorbis};
 
 /// Longest silence that stands in for damaged packets, in frames (an Ogg page may hold seconds);
 /// more is a damaged time stamp.
@@ -44,6 +45,7 @@ struct Stream {
     decoder: Box<dyn AudioDecoder>,
     track: u32,
     exact_stamps: bool,
+    vorbis: bool,
     /// AAC only; everything else is trimmed by its decoder.
     trim: Trim,
     /// Length by the file's own account.
@@ -124,6 +126,10 @@ impl Stream {
         let track = format.default_track(TrackType::Audio).ok_or_else(no_audio)?;
         let params = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or_else(no_audio)?;
         let (track_id, params, start) = (track.id, params.clone(), track.start_ts.get());
+        let headers = params.extra_data.as_deref().filter(|_| params.codec == CODEC_ID_VORBIS);
+        if let Some(why) = headers.and_then(vorbis::refusal) {
+            return Err(FileError::unsupported(path, why));
+        }
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&params, &AudioDecoderOptions::default())
             .map_err(|e| facts::open_error(path, e))?;
@@ -138,6 +144,7 @@ impl Stream {
             decoder,
             track: track_id,
             exact_stamps: matches!(params.codec, CODEC_ID_FLAC | CODEC_ID_VORBIS),
+            vorbis: params.codec == CODEC_ID_VORBIS,
             trim,
             stated: trim.frames.or(stated),
             planes: Vec::new(),
@@ -269,8 +276,16 @@ impl Stream {
     /// page without a word. Elsewhere time stamps are not exact enough to tell.
     fn gap_before(&mut self, packet: &Packet) -> usize {
         let pts = packet.pts.get();
-        let next = i64::try_from(packet.dur.get()).ok().and_then(|dur| pts.checked_add(dur));
+        // The time of a packet goes on over what is cut off it: the first of a Vorbis stream is cut off whole,
+        // because nothing overlaps it.
+        let whole = packet.dur.saturating_add(packet.trim_start).saturating_add(packet.trim_end);
+        let next = i64::try_from(whole.get()).ok().and_then(|whole| pts.checked_add(whole));
         let expected = std::mem::replace(&mut self.expected_pts, next);
+        if expected.is_none() && self.vorbis {
+            // What ends before zero was put in front by the encoder (Vorbis I, A.2).
+            let begins = pts.saturating_add(i64::try_from(packet.trim_start.get()).unwrap_or(i64::MAX));
+            self.skip = begins.min(0).unsigned_abs();
+        }
         match expected.map(|expected| pts.saturating_sub(expected)) {
             Some(gap) if self.exact_stamps && (1..=MAX_FILL as i64).contains(&gap) => gap as usize,
             _ => 0,

@@ -22,8 +22,10 @@ pub(super) fn exact_frames(track: &Track, params: &AudioCodecParameters, contain
         CODEC_ID_ALAC => container == "caf",
         _ => false,
     };
-    // Ogg states its last position, which is no length where a stream was cut out of a longer one.
-    let cut = container == "ogg" && track.start_ts.get() > 0;
+    // Ogg states its last position, which is no length where a stream was cut out of a longer one. Its first
+    // time stamp is before what its decoder cuts off.
+    let begins = track.start_ts.get().saturating_add(i64::from(track.delay.unwrap_or(0)));
+    let cut = container == "ogg" && begins > 0;
     track.num_frames.filter(|_| !inexact && !cut)
 }
 

@@ -11,12 +11,14 @@
 //! | `reader` | `AudioReader`: looks at the first bytes and picks `wav` or `decoded` |
 //! | `wav_header`, `wav` | WAV, RF64 and BW64 in |
 //! | `decoded`, `decoded_facts`, `gapless` | every other format in, by way of symphonia |
+//! | `vorbis` | which Vorbis streams symphonia gets right |
 //! | `convert` | delivery rates, and the conversion to them |
 //! | `quantise` | TPDF dither, rounding, clamping, counting |
 //! | `writer` | `AudioWriter`: temporary file, rename at the end |
 //! | `wav_writer`, `flac_writer` | WAV, RF64 and FLAC out |
 //! | `recording` | `Recording`: an output that grows for hours and may end at any moment |
 //! | `storage` | what a recording is written to: a file, or what a test has in its place |
+//! | `replace` | a small file that is there whole or not at all |
 //! | `bext` | the chunk that says what was recorded when, and how loud it is |
 mod bext;
 mod convert;
@@ -28,8 +30,10 @@ mod gapless;
 mod quantise;
 mod reader;
 mod recording;
+mod replace;
 mod spec;
 mod storage;
+mod vorbis;
 mod wav;
 mod wav_header;
 mod wav_writer;
@@ -46,6 +50,7 @@ pub use error::FileError;
 pub use quantise::DEFAULT_SEED;
 pub use reader::{AudioReader, Warnings};
 pub use recording::{Container, Recorded, Recording, repair_wav};
+pub use replace::replace;
 pub use spec::{AudioSpec, BitDepth, Encoding, MAX_CHANNELS, WriteSpec};
 pub use storage::Storage;
 pub use writer::{AudioWriter, Complete, OUTPUT_EXTENSIONS, WriteOptions, WriteReport};

@@ -233,7 +233,7 @@ fn check(path: &Path, kind: Kind, spec: &WriteSpec, depth: BitDepth) -> Result<(
 }
 
 /// Where the temporary file goes: beside the final one, so that the rename cannot cross disks.
-fn directory(path: &Path) -> &Path {
+pub(super) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -5,6 +5,7 @@ mod client;
 mod clients;
 mod convert;
 mod daemon;
+mod delivery;
 mod docs;
 mod faults;
 mod files;
@@ -34,6 +35,7 @@ mod settings;
 mod sound;
 mod systemd;
 mod timing;
+mod vorbis;
 
 /// Ends the process on an allocation inside `assert_no_alloc`; nothing else changes.
 #[global_allocator]

@@ -505,3 +505,39 @@ fn an_independent_meter_agrees_on_music_and_speech() {
         assert!(momentary < 0.05 && short_term < 0.05, "{name}: M {momentary}, S {short_term}");
     }
 }
+
+/// `lathe` in a shell that lets no file grow beyond 2 KiB: its write fails (`trap`), or the process is killed at it.
+fn with_no_room(desk: &Desk, trap: &str, line: &str) -> std::process::Output {
+    let script = format!("{trap} ulimit -f 4; exec {LATHE} {line}");
+    desk.command("sh").args(["-c", &script]).output().unwrap()
+}
+
+#[test]
+fn a_report_or_drawing_that_cannot_be_finished_leaves_the_old_one_whole() {
+    let desk = Desk::new();
+    desk.write("a.wav", 48_000, BitDepth::F32, &noise(2, 48_000, 0.1));
+    for (line, name) in [
+        ("measure --report page.html a.wav", "page.html"),
+        ("curve --rack racks/stereo-master.toml --points 2000 --svg curve.svg", "curve.svg"),
+        ("layout touchosc --rack racks/stereo-master.toml -o desk.tosc", "desk.tosc"),
+    ] {
+        std::fs::write(desk.path(name), "the old one").unwrap();
+        let done = with_no_room(&desk, "trap '' XFSZ;", line);
+        let err = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(74), "{line}: {err}");
+        assert!(err.contains(name) && err.contains("File too large"), "{line}: {err}");
+        assert_eq!(std::fs::read(desk.path(name)).unwrap(), b"the old one", "{line}");
+        assert!(desk.names().iter().all(|n| !n.starts_with(".lathe-")), "{:?}", desk.names());
+        // Killed in the middle of the write.
+        let done = with_no_room(&desk, "", line);
+        assert_eq!(done.status.code(), None, "{line}: {done:?}");
+        assert_eq!(std::fs::read(desk.path(name)).unwrap(), b"the old one", "{line}");
+        for name in desk.names().iter().filter(|n| n.starts_with(".lathe-")) {
+            std::fs::remove_file(desk.path(name)).unwrap();
+        }
+        desk.lathe(line).exits(0);
+        let whole = std::fs::read(desk.path(name)).unwrap();
+        assert!(whole.len() > 2048, "{line}: {} bytes", whole.len());
+    }
+    assert_eq!(desk.names(), ["a.wav", "curve.svg", "desk.tosc", "page.html"]);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What may follow what in the main path: integers are made once and last, and a ceiling that something
-//! follows may not hold.
+//! What may follow what in the main path: integers are made once and last, a ceiling that something follows may
+//! not hold, a clipper holds none, and what limits in a branch may have a conversion after it.
 
 use std::ops::Range;
 
@@ -36,6 +36,8 @@ pub(super) fn check(rack: &RackLayout, plan: &RackPlan, catalog: &Catalog, sink:
     // Of a rack that has errors, warnings would be guesses.
     if !sink.has_errors() {
         after_a_ceiling(&rack.slots, catalog, sink);
+        only_clipped(&rack.slots, catalog, sink);
+        converted_after_a_limiter(&rack.slots, catalog, sink);
     }
 }
 
@@ -104,7 +106,8 @@ fn mixed(slot: &SlotLayout, plan: &RackPlan, sink: &mut Sink) {
 fn after_a_ceiling(slots: &[SlotLayout], catalog: &Catalog, sink: &mut Sink) {
     let Some(at) = slots.iter().rposition(|slot| place(slot, catalog) == Place::Ceiling) else { return };
     let ceiling = &slots[at];
-    for slot in slots[at + 1..].iter().filter(|slot| place(slot, catalog) == Place::Anywhere) {
+    let passes = |slot: &&SlotLayout| !matches!(place(slot, catalog), Place::Ceiling | Place::Last);
+    for slot in slots[at + 1..].iter().filter(passes) {
         let message = format!(
             "slot {} comes after {}, whose ceiling no longer holds for the output",
             id(slot),
@@ -113,5 +116,50 @@ fn after_a_ceiling(slots: &[SlotLayout], catalog: &Catalog, sink: &mut Sink) {
         sink.warning(what(slot), message)
             .label("may exceed the ceiling")
             .related(what(ceiling), "holds a ceiling");
+    }
+}
+
+/// A clipper at the end, whose ceiling might be taken for that of the output.
+fn only_clipped(slots: &[SlotLayout], catalog: &Catalog, sink: &mut Sink) {
+    let last = slots.iter().rfind(|slot| place(slot, catalog) != Place::Last);
+    let Some(slot) = last.filter(|slot| place(slot, catalog) == Place::Clips) else { return };
+    // After a limiter, that has been said.
+    if slots.iter().any(|slot| place(slot, catalog) == Place::Ceiling) {
+        return;
+    }
+    let message = format!(
+        "slot {} clips at a higher rate, and on the way down its output rings over its ceiling, by 3 dB and more; \
+         a limiter after it would hold one",
+        id(slot)
+    );
+    sink.warning(what(slot), message).label("holds no ceiling");
+}
+
+/// What holds a ceiling: the slot, or the first one in its branches.
+fn limiter<'a>(slot: &'a SlotLayout, catalog: &Catalog) -> Option<&'a SlotLayout> {
+    match place(slot, catalog) {
+        Place::Ceiling => Some(slot),
+        _ => slot.branches.iter().flat_map(|b| &b.slots).find_map(|inner| limiter(inner, catalog)),
+    }
+}
+
+/// A render to another rate converts before the last limiter of the main path. Without one it converts before the
+/// last split that has a limiter in a branch, and so after the limiters in splits before that.
+fn converted_after_a_limiter(slots: &[SlotLayout], catalog: &Catalog, sink: &mut Sink) {
+    if slots.iter().any(|slot| place(slot, catalog) == Place::Ceiling) {
+        return;
+    }
+    let Some(last) = slots.iter().rposition(|slot| limiter(slot, catalog).is_some()) else { return };
+    for (slot, inner) in slots[..last].iter().filter_map(|slot| Some((slot, limiter(slot, catalog)?))) {
+        let message = format!(
+            "limiter {} stands in a branch of {}: rendered to another rate, the audio is converted after it, before {}; \
+             a limiter in the main path would come after the conversion",
+            id(inner),
+            id(slot),
+            id(&slots[last])
+        );
+        sink.warning(what(inner), message)
+            .label("a conversion may exceed its ceiling")
+            .related(what(&slots[last]), "is converted before");
     }
 }

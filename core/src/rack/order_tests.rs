@@ -89,3 +89,38 @@ fn a_rack_knows_the_bits_of_its_output() {
     assert_eq!(bits("params = { bypass = true }\n"), None);
     assert_eq!(load(&rack(&slot("vol", "gain")), "r").unwrap().plan.integer_bits(), None);
 }
+
+/// A parallel split with this unit in one of its branches.
+fn split(id: &str, inner: &str, unit: &str) -> String {
+    format!(
+        "[[slot]]\nid = \"{id}\"\nsplit = \"parallel\"\n[[slot.branch]]\nid = \"b\"\n\
+         [[slot.branch.slot]]\nid = \"{inner}\"\nunit = \"{unit}\"\n"
+    )
+}
+
+#[test]
+fn a_clipper_holds_no_ceiling() {
+    let last = "slot \"clip\" clips at a higher rate, and on the way down its output rings over its ceiling";
+    for after in ["", "[[slot]]\nid = \"d\"\nunit = \"dither\"\n"] {
+        let told = warnings(&(slot("eq", "equalizer") + &slot("clip", "clipper") + after));
+        assert!(told.contains(last) && told.lines().count() == 1, "{told}");
+    }
+    // Something follows: nobody takes its ceiling for that of the output.
+    assert_eq!(warnings(&(slot("clip", "clipper") + &slot("vol", "gain"))), "");
+    assert_eq!(warnings(&(slot("clip", "clipper") + &slot("lim", "limiter"))), "");
+    // After a limiter it is one more thing that exceeds that.
+    let told = warnings(&(slot("lim", "limiter") + &slot("clip", "clipper")));
+    assert!(told.contains("slot \"clip\" comes after \"lim\"") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_conversion_after_a_limiter_is_warned_of() {
+    let two = split("a", "low", "limiter") + &split("b", "high", "limiter");
+    let told = warnings(&two);
+    let wanted = "limiter \"low\" stands in a branch of \"a\": rendered to another rate, the audio is converted \
+                  after it, before \"b\"";
+    assert!(told.contains(wanted) && told.lines().count() == 1, "{told}");
+    assert_eq!(warnings(&(two + &slot("lim", "limiter"))), "");
+    assert_eq!(warnings(&(split("a", "low", "limiter") + &slot("eq", "equalizer"))), "");
+    assert_eq!(warnings(&(split("a", "low", "compressor") + &split("b", "high", "limiter"))), "");
+}

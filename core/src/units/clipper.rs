@@ -10,7 +10,7 @@
 //! 20 kHz, in phase, late by a constant whole number of frames, which only `quality` changes.
 
 use super::top_rate::{self, NORMAL, Past, QUALITIES, Tracks, Waiting, factor};
-use super::{Block, Format, Kind, Notes, Readings, Refusal, Unit, UnitSpec};
+use super::{Block, Format, Kind, Notes, Place, Readings, Refusal, Unit, UnitSpec};
 use crate::dsp::Frames;
 use crate::dsp::adaa::Clip;
 use crate::dsp::math::{db_to_gain, gain_to_db};
@@ -85,6 +85,10 @@ impl Kind for Clipper {
             over: 1.0,
             shaping,
         })
+    }
+
+    fn place() -> Place {
+        Place::Clips
     }
 
     fn listen() -> Option<ParamSpec> {

@@ -92,6 +92,8 @@ pub enum Place {
     Anywhere,
     /// It holds a ceiling, which what comes after it may exceed.
     Ceiling,
+    /// It cuts what is above a level, and its output still rings over that: it holds no ceiling.
+    Clips,
     /// It makes the final integers: the last slot of the main path, and only once.
     Last,
 }

@@ -2,9 +2,11 @@
 //! Where a rack's audio changes its rate on the way to a file.
 //!
 //! A ceiling holds at the rate at which it is kept: converted after the limiter, peaks rise again. So the rack is
-//! cut before the slot of the main chain that is, or holds, the last limiter; what is before it runs at the input's
-//! rate, it and what follows at the rate that is delivered. Where there is no limiter the cut is before a final
-//! dither, which has to meet the samples that are written, or at the end.
+//! cut before the last limiter of the main chain, or before the last split that has one in a branch where the main
+//! chain has none; what is before it runs at the input's rate, it and what follows at the rate that is delivered.
+//! A limiter that is bypassed limits nothing, and does not count. Where there is no limiter the cut is before a
+//! final dither, which has to meet the samples that are written, or at the end. Whenever a limiter does stand
+//! before the conversion and none after it holds the output, that is said.
 
 use lathe_core::rack::plan::{Content, RackPlan, SlotPlan, Source};
 
@@ -52,22 +54,45 @@ impl Delivery {
     pub fn note(&self) -> Option<String> {
         let Delivery { from, to, .. } = self;
         match &self.cut {
-            Cut::Nowhere | Cut::Before(_) => None,
+            Cut::Nowhere => None,
             Cut::End => Some(format!(
-                "the rack has no limiter; {from} Hz became {to} Hz after its last slot, which may raise peaks"
+                "{}; {from} Hz became {to} Hz after its last slot, which may raise peaks",
+                self.no_limiter()
             )),
+            Cut::Before(_) if self.tail.slots.iter().any(|s| is(s, LIMITER) && works(s)) => None,
+            Cut::Before(slot) if !self.tail.slots.iter().any(|s| limits(s).is_some()) => Some(format!(
+                "{}; {from} Hz became {to} Hz before \"{slot}\", which may raise peaks",
+                self.no_limiter()
+            )),
+            Cut::Before(slot) => self.head.slots.iter().find_map(limits).map(|inner| {
+                format!(
+                    "{from} Hz became {to} Hz before \"{slot}\" and after limiter \"{inner}\", whose ceiling that may \
+                     exceed; no limiter in the main path holds the output"
+                )
+            }),
             Cut::Start { listener, source } => Some(format!(
                 "slot \"{listener}\" listens to \"{source}\" across the conversion; the whole rack ran at {to} Hz"
             )),
+        }
+    }
+
+    /// Why nothing holds a ceiling after the conversion.
+    fn no_limiter(&self) -> String {
+        let all = self.head.walk().into_iter().chain(self.tail.walk());
+        match all.rev().find(|s| is(s, LIMITER)) {
+            Some(slot) => format!("limiter \"{}\" is not at work", slot.id),
+            None => "the rack has no limiter".into(),
         }
     }
 }
 
 /// The index of the first slot that runs at the delivered rate.
 fn cut(plan: &RackPlan) -> (usize, Cut) {
-    let last = |unit: &str| plan.slots.iter().rposition(|s| holds(s, unit));
-    let dither = || last("dither").filter(|at| at + 1 == plan.slots.len());
-    let Some(at) = last(LIMITER).or_else(dither) else { return (plan.slots.len(), Cut::End) };
+    let slots = &plan.slots;
+    let main = slots.iter().rposition(|s| is(s, LIMITER) && works(s));
+    let branch = || slots.iter().rposition(|s| limits(s).is_some());
+    let dither = || slots.iter().rposition(|s| is(s, "dither")).filter(|at| at + 1 == slots.len());
+    let Some(at) = main.or_else(branch).or_else(dither) else { return (slots.len(), Cut::End) };
     match listener(plan, at) {
         Some((listener, source)) => (0, Cut::Start { listener, source }),
         None => (at, Cut::Before(plan.slots[at].id.clone())),
@@ -76,6 +101,25 @@ fn cut(plan: &RackPlan) -> (usize, Cut) {
 
 /// The symbol of the unit that holds a ceiling.
 pub(super) const LIMITER: &str = "limiter";
+
+fn is(slot: &SlotPlan, unit: &str) -> bool {
+    matches!(&slot.content, Content::Unit { kind, .. } if kind.spec().symbol == unit)
+}
+
+/// False if nothing of what the slot does is heard.
+fn works(slot: &SlotPlan) -> bool {
+    let value = |symbol: &str| slot.table.find(symbol).map(|p| slot.values.get(p));
+    value("bypass").is_none_or(|v| v == 0.0) && value("mix").is_none_or(|v| v > 0.0)
+}
+
+/// The first limiter at work that the slot is, or has in a branch.
+fn limits(slot: &SlotPlan) -> Option<&str> {
+    match &slot.content {
+        _ if !works(slot) => None,
+        Content::Unit { .. } => is(slot, LIMITER).then_some(slot.id.as_str()),
+        Content::Split { branches, .. } => branches.iter().flat_map(|b| &b.slots).find_map(limits),
+    }
+}
 
 /// True if the slot is a unit of this kind or has one in a branch.
 pub(super) fn holds(slot: &SlotPlan, unit: &str) -> bool {
@@ -139,10 +183,66 @@ mod tests {
         assert_eq!((head, cut), (vec!["eq".into()], Cut::Before("par".into())));
     }
 
+    fn split(id: &str, inner: &str) -> String {
+        format!(
+            "[[slot]]\nid = \"{id}\"\nsplit = \"parallel\"\n[[slot.branch]]\nid = \"a\"\n\
+             [[slot.branch.slot]]\nid = \"{inner}\"\nunit = \"limiter\"\n"
+        )
+    }
+
+    #[track_caller]
+    fn note_of(slots: &[String]) -> String {
+        Delivery::new(&plan(&slots.concat()), 96_000, 44_100).note().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_limiter_in_a_branch_does_not_draw_the_conversion_behind_one_of_the_main_chain() {
+        let slots = [unit("eq", "equalizer"), unit("lim", "limiter"), split("par", "low")];
+        let (head, _, cut) = cut_of(&slots);
+        assert_eq!((head, cut), (vec!["eq".into()], Cut::Before("lim".into())));
+        assert_eq!(note_of(&slots), "");
+    }
+
+    #[test]
+    fn a_conversion_after_a_limiter_is_said() {
+        let (a, b) = (split("a", "low"), split("b", "high"));
+        let note = note_of(&[a.clone(), b.clone()]);
+        assert!(
+            note.contains("44100 Hz before \"b\" and after limiter \"low\", whose ceiling that may"),
+            "{note}"
+        );
+        assert_eq!(note_of(&[a.clone(), b, unit("lim", "limiter")]), "");
+        assert_eq!(note_of(&[unit("eq", "equalizer"), a]), "");
+    }
+
+    #[test]
+    fn a_limiter_that_does_not_work_does_not_count() {
+        let off = |how: &str| unit("off", "limiter") + &format!("params = {{ {how} }}\n");
+        for how in ["bypass = true", "mix = 0"] {
+            let slots = [unit("lim", "limiter"), unit("eq", "equalizer"), off(how)];
+            let (head, _, cut) = cut_of(&slots);
+            assert_eq!(
+                (head.len(), cut, note_of(&slots).as_str()),
+                (0, Cut::Before("lim".into()), ""),
+                "{how}"
+            );
+            assert_eq!(cut_of(&[off(how)]).2, Cut::End, "{how}");
+            let note = note_of(&[off(how)]);
+            assert!(
+                note.starts_with("limiter \"off\" is not at work; 96000 Hz became 44100 Hz after"),
+                "{note}"
+            );
+        }
+    }
+
     #[test]
     fn a_rack_without_a_limiter_is_converted_at_its_end() {
         let (head, tail, cut) = cut_of(&[unit("eq", "equalizer")]);
         assert!(head.len() == 1 && tail.is_empty() && cut == Cut::End);
+        let slots = [unit("eq", "equalizer"), unit("d", "dither")];
+        assert_eq!(cut_of(&slots).2, Cut::Before("d".into()));
+        let note = note_of(&slots);
+        assert!(note.starts_with("the rack has no limiter; 96000 Hz became 44100 Hz before \"d\""), "{note}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use lathe_core::rack::plan::RackPlan;
 use super::remote::At;
 use super::{export, load_rack};
 use crate::exit::{Exit, Failure};
+use crate::files;
 
 /// Write a tablet layout for a rack
 ///
@@ -104,7 +105,7 @@ impl Common {
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
+    files::replace(path, bytes)
         .map_err(|e| Failure::new(Exit::Io, format!("cannot write {}: {e}", path.display())))
 }
 

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use self::run::{Measured, Wanted};
 use super::text;
 use crate::exit::{Exit, Failure};
+use crate::files;
 
 /// Measure loudness, peaks, dynamics, spectrum and stereo of files
 ///
@@ -102,7 +103,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(file) = args.report.as_deref().filter(|_| !measured.is_empty()) {
         let page = report::page(&measured, &failed);
-        std::fs::write(file, page)
+        files::replace(file, page.as_bytes())
             .map_err(|e| Failure::new(Exit::Io, format!("cannot write {}: {e}", text(file))))?;
     }
     if failed.is_empty() { Ok(()) } else { Err(Failure::quiet(Exit::Io)) }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Asked;
 use crate::audio::offline::RenderReport;
 use crate::audio::offline::delivery::Cut;
-use crate::audio::offline::exact::Exact;
+use crate::audio::offline::exact::{Exact, Measured, Peaks};
 use crate::cli::text;
 
 /// Talk on stderr.
@@ -36,21 +36,25 @@ pub fn tell(r: &RenderReport) {
 }
 
 fn exact(e: &Exact) -> String {
-    let Exact { slot, ceiling_dbtp, set_dbtp, true_peak_dbtp, renders } = e;
+    let Exact { slot, peaks, ceiling_db, set_db, measured, renders } = e;
+    let unit = peaks.unit();
     let held = match e.over_db() {
-        over if over > 0.0 => format!("{over:.3} dB over the ceiling of {ceiling_dbtp} dBTP"),
-        _ => format!("the ceiling of {ceiling_dbtp} dBTP is kept"),
+        over if over > 0.0 => format!("{over:.3} dB over the ceiling of {ceiling_db} {unit}"),
+        _ => format!("the ceiling of {ceiling_db} {unit} is kept"),
     };
     let renders = match renders {
         1 => "1 render".to_string(),
-        n => format!("{n} renders, \"{slot}\" at {set_dbtp:.4} dBTP"),
+        n => format!("{n} renders, \"{slot}\" at {set_db:.4} {unit}"),
     };
-    let peak = if true_peak_dbtp.is_finite() {
-        format!("true peak {true_peak_dbtp:.3} dBTP")
-    } else {
-        "silence".into()
-    };
-    format!("{peak}, {held} ({renders})")
+    let Measured { true_peak_dbtp, sample_peak_dbfs, .. } = measured;
+    match peaks {
+        _ if !true_peak_dbtp.is_finite() => format!("silence, {held} ({renders})"),
+        Peaks::True => format!("true peak {true_peak_dbtp:.3} dBTP, {held} ({renders})"),
+        Peaks::Sample => format!(
+            "sample peak {sample_peak_dbfs:.3} dBFS, {held} ({renders}); its detector reads samples, and the \
+             true peak is {true_peak_dbtp:.3} dBTP"
+        ),
+    }
 }
 
 /// Data on stdout.
@@ -75,10 +79,16 @@ fn conversion(cut: &Cut) -> Value {
     }
 }
 
+/// A ceiling is in dBTP or in dBFS; the other is `null`.
 fn exact_json(e: &Exact) -> Value {
+    let only = |peaks: Peaks, db: f64| (e.peaks == peaks).then_some(db);
+    let finite = |db: f64| db.is_finite().then_some(db);
     json!({
-        "slot": e.slot, "ceiling_dbtp": e.ceiling_dbtp, "set_dbtp": e.set_dbtp,
-        "true_peak_dbtp": e.true_peak_dbtp.is_finite().then_some(e.true_peak_dbtp),
+        "slot": e.slot,
+        "ceiling_dbtp": only(Peaks::True, e.ceiling_db), "set_dbtp": only(Peaks::True, e.set_db),
+        "ceiling_dbfs": only(Peaks::Sample, e.ceiling_db), "set_dbfs": only(Peaks::Sample, e.set_db),
+        "true_peak_dbtp": finite(e.measured.true_peak_dbtp),
+        "sample_peak_dbfs": finite(e.measured.sample_peak_dbfs),
         "over_db": e.over_db(), "renders": e.renders,
     })
 }
