@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Readings, snapshots and the ledger as the OSC server wants to see them.
+//! Readings, snapshots, the ledger and the prints as the OSC server wants to see them.
+
+mod ledger;
+mod prints;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +16,12 @@ use lathe_core::analysis::stereo_field::StereoSettings;
 
 use crate::control::snapshots::{SnapshotError, Snapshots};
 use crate::control::{Client, Handle};
-use crate::ledger::{Ledger, LedgerError, Shown};
+use crate::osc::ports;
 use crate::osc::request::Code;
-use crate::osc::{Arg, ports};
 use crate::telemetry::{EXTRAS, Feed, Frame, Look, Refused, Sight, Telemetry, View, Want, Watch, extras};
+
+pub use ledger::OscLedger;
+pub use prints::OscPrints;
 
 /// What OSC sends for silence and for a reading that is not there yet.
 const SILENCE: f64 = -200.0;
@@ -333,58 +338,5 @@ impl ports::Snapshots for OscSnapshots {
         let name = self.0.current()?;
         let changed = self.0.is_changed(&name);
         Some((name, changed))
-    }
-}
-
-/// The session's ledger.
-pub struct OscLedger(pub Ledger);
-
-/// How the ledger stands; levels that are not known and silence are −200.
-fn fields(done: Result<Shown, LedgerError>) -> Result<ports::Fields, ports::Refusal> {
-    let shown = done.map_err(|e| match e {
-        LedgerError::Name(_) | LedgerError::Tap(_) => (Code::Value, e.to_string()),
-        e => (Code::Failed, e.to_string()),
-    })?;
-    let text = |s: &str| Arg::Str(s.to_string());
-    let count = |n: u64| Arg::Int(n.min(i32::MAX as u64) as i32);
-    let level = |v: Option<f64>| Arg::Float(v.filter(|v| *v > SILENCE).unwrap_or(SILENCE) as f32);
-    let mut fields = vec![("state", text(shown.state())), ("album", text(&shown.album.name))];
-    if let Some(t) = shown.track() {
-        let f = &t.figures;
-        let seconds = f.frames as f64 / f64::from(t.sample_rate.max(1));
-        fields.extend([
-            ("track", text(&t.name)),
-            ("number", count(shown.album.tracks.len() as u64)),
-            ("seconds", Arg::Float(seconds as f32)),
-            ("frames", count(f.frames)),
-            ("integrated", level(f.loudness.integrated)),
-            ("loudness_range", Arg::Float(f.loudness.loudness_range.unwrap_or(0.0) as f32)),
-            ("momentary_max", level(f.loudness.momentary_max)),
-            ("short_term_max", level(f.loudness.short_term_max)),
-            ("true_peak", level(Some(f.true_peak))),
-            ("missed", Arg::Bool(t.has_missed())),
-            ("reason", text(&t.why)),
-        ]);
-    }
-    let album = shown.album.figures.as_ref().and_then(|f| f.loudness.integrated);
-    fields.extend([("album_integrated", level(album)), ("unsaved", text(&shown.unsaved))]);
-    Ok(fields)
-}
-
-impl ports::Ledger for OscLedger {
-    fn start(&self, name: &str) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.start_track(name, ""))
-    }
-    fn pause(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.pause())
-    }
-    fn resume(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.resume())
-    }
-    fn close(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.close())
-    }
-    fn status(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.show())
     }
 }

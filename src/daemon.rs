@@ -13,7 +13,7 @@ use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::adapters::{OscLedger, OscMeters, OscSnapshots};
+use crate::adapters::{OscLedger, OscMeters, OscPrints, OscSnapshots};
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::keeper::Keeper;
@@ -137,11 +137,12 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let pages = state.ledger().map_err(|e| Failure::new(e.exit(), e))?;
     let ledger = Ledger::start(host.clone(), pages, settings.ledger.transport).map_err(io)?;
-    let heard = Heard { host: &host, telemetry: &telemetry, library: &library, ledger: &ledger };
-    let osc = socket.map(|s| start_osc(s, &settings, &heard)).transpose().map_err(io)?;
     let prints = start_prints(&flags, &settings, &host, &state);
+    let heard =
+        Heard { host: &host, telemetry: &telemetry, library: &library, ledger: &ledger, prints: &prints };
+    let osc = socket.map(|s| start_osc(s, &settings, &heard)).transpose().map_err(io)?;
     let counters = osc.as_ref().map(osc::Server::counters);
-    let grpc = start_grpc(listeners, &heard, prints.clone(), counters).map_err(io)?;
+    let grpc = start_grpc(listeners, &heard, counters).map_err(io)?;
     let services = Services { keeper, osc, grpc, telemetry, prints, ledger };
     let running = Running { supervisor, services, log, rack: flags.rack };
     let mut manager = Manager::new();
@@ -239,6 +240,7 @@ struct Heard<'a> {
     telemetry: &'a Telemetry,
     library: &'a Arc<dyn Snapshots>,
     ledger: &'a Ledger,
+    prints: &'a Prints,
 }
 
 /// The gRPC server and the thread that its network runs on.
@@ -346,13 +348,12 @@ fn start_prints(flags: &Flags, settings: &Settings, host: &Handle, state: &State
 fn start_grpc(
     listeners: grpc::Listeners,
     heard: &Heard,
-    prints: Prints,
     osc: Option<Arc<osc::stats::Stats>>,
 ) -> std::io::Result<Option<Grpc>> {
     if listeners.tcp.is_empty() && listeners.sockets.is_empty() {
         return Ok(None);
     }
-    let Heard { host, telemetry, library, ledger } = *heard;
+    let Heard { host, telemetry, library, ledger, prints } = *heard;
     let counts = Arc::new(grpc::counts::Counts::default());
     let http = metrics::router(metrics::Sources {
         host: host.clone(),
@@ -366,7 +367,7 @@ fn start_grpc(
         host: host.clone(),
         snapshots: Some(library.clone()),
         meters: Some(Arc::new(telemetry.clone())),
-        prints: Some(prints),
+        prints: Some(prints.clone()),
         ledger: Some(ledger.clone()),
         http,
         counts,
@@ -384,7 +385,7 @@ fn start_grpc(
 }
 
 fn start_osc(sockets: osc::Sockets, settings: &Settings, heard: &Heard) -> std::io::Result<osc::Server> {
-    let Heard { host, telemetry, library, ledger } = *heard;
+    let Heard { host, telemetry, library, ledger, prints } = *heard;
     let target = |t: &settings::OscTarget| osc::Target { addr: t.addr, hz: *t.hz.get_ref() };
     let wanted = osc::OscSettings {
         name: settings.machine.name.clone(),
@@ -395,7 +396,12 @@ fn start_osc(sockets: osc::Sockets, settings: &Settings, heard: &Heard) -> std::
     let meters = Arc::new(OscMeters::new(host.clone(), telemetry.clone()));
     let snapshots = Arc::new(OscSnapshots(library.clone()));
     let ledger = Arc::new(OscLedger(ledger.clone()));
-    let ports = osc::Ports { meters: Some(meters), snapshots: Some(snapshots), ledger: Some(ledger) };
+    let ports = osc::Ports {
+        meters: Some(meters),
+        snapshots: Some(snapshots),
+        ledger: Some(ledger),
+        prints: Some(Arc::new(OscPrints(prints.clone()))),
+    };
     osc::Server::start_with(sockets, host.clone(), ports, wanted)
 }
 

@@ -13,7 +13,7 @@ use super::outbox::datagrams;
 use super::policy::Role;
 use super::precheck::MAX_ELEMENTS;
 use super::reply;
-use super::request::{Code, Form, LedgerErrand, OscRequest, Refused, Value, requests};
+use super::request::{Code, Form, LedgerErrand, OscRequest, PrintErrand, Refused, Value, requests};
 use super::stats::Loss;
 use super::time::{self, Due};
 use crate::control::Client;
@@ -193,10 +193,12 @@ pub(super) fn asker(client: Client) -> u64 {
 fn role_for(request: &OscRequest) -> Role {
     match request {
         OscRequest::SnapshotDelete { .. } => Role::Admin,
-        OscRequest::Ledger(LedgerErrand::Status) => Role::View,
+        OscRequest::Ledger(LedgerErrand::Status | LedgerErrand::Tracks { .. } | LedgerErrand::Albums(_))
+        | OscRequest::Print(PrintErrand::Status(_) | PrintErrand::List(_)) => Role::View,
         OscRequest::Set { .. }
         | OscRequest::MeterReset
         | OscRequest::Ledger(_)
+        | OscRequest::Print(_)
         | OscRequest::SnapshotStore { .. }
         | OscRequest::SnapshotRecall { .. }
         | OscRequest::Undo

@@ -4,6 +4,7 @@
 use lathe_core::param::{ParamKind, ParamSpec};
 
 use super::codec::{Arg, Message};
+use super::ports::Listing;
 use super::request::{Form, Refused, control_address, meter_address};
 
 /// Level that stands for silence, dB.
@@ -36,8 +37,7 @@ pub fn frames(name: &str, values: &[f32]) -> Message {
 
 /// `/status.reply`: the asker's number if it sent one, then `s key` and value in turn.
 pub fn status(number: Option<i32>, fields: &[(&str, Arg)]) -> Message {
-    let fields = fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()]);
-    Message::new("/status.reply", number.map(Arg::Int).into_iter().chain(fields).collect())
+    Message::new("/status.reply", number.map(Arg::Int).into_iter().chain(pairs(fields)).collect())
 }
 
 /// `/pong`, with the asker's number if it sent one.
@@ -67,10 +67,26 @@ pub fn snapshot_current(name: Option<&str>, changed: bool) -> Message {
     Message::new("/snapshot/current", vec![name, Arg::Int(i32::from(changed))])
 }
 
+fn pairs(fields: &[(&str, Arg)]) -> impl Iterator<Item = Arg> {
+    fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()])
+}
+
 /// `/ledger/status`: `s key` and value in turn.
 pub fn ledger(fields: &[(&str, Arg)]) -> Message {
-    let fields = fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()]);
-    Message::new("/ledger/status", fields.collect())
+    Message::new("/ledger/status", pairs(fields).collect())
+}
+
+/// `/print/status`, likewise.
+pub fn print(fields: &[(&str, Arg)]) -> Message {
+    Message::new("/print/status", pairs(fields).collect())
+}
+
+/// A list: how many come and how many there are at the address of the list, then each at that of its entries.
+pub fn listing(list: &str, entry: &str, listing: &Listing) -> Vec<Message> {
+    let count = |n: usize| Arg::Int(n.min(i32::MAX as usize) as i32);
+    let head = Message::new(list, vec![count(listing.last.len()), count(listing.total)]);
+    let each = listing.last.iter().map(|fields| Message::new(entry, pairs(fields).collect()));
+    std::iter::once(head).chain(each).collect()
 }
 
 /// `/error`: address, code and text of what was refused.

@@ -308,6 +308,17 @@ impl Prints {
         Ok(Listing { prints, dir, free, spare: self.0.limits.spare_bytes })
     }
 
+    /// Those that are not over, and those of these names, as they stand. Never waits for the disk.
+    pub fn moving(&self, names: &[String]) -> Vec<Entry> {
+        let shelf = self.0.shelf.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(shelf) = shelf else { return Vec::new() };
+        let wanted: Vec<Arc<Live>> = {
+            let prints = shelf.prints();
+            prints.iter().filter(|p| !p.is_over() || names.contains(&p.name())).cloned().collect()
+        };
+        wanted.iter().map(|p| p.entry()).collect()
+    }
+
     /// Bytes free.
     pub fn free(&self) -> u64 {
         self.shelf().ok().and_then(|s| s.folder.free().ok()).unwrap_or(0)
