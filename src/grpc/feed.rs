@@ -78,7 +78,7 @@ fn extra(symbol: &str) -> Result<&'static Extra, Status> {
 fn refused(e: Refused) -> Status {
     let field = match e {
         Refused::Rate(_) => "hz",
-        Refused::Tap { .. } | Refused::TooMany(_) => "taps",
+        Refused::Tap(_) | Refused::TooMany(_) => "taps",
         Refused::Setting(_) | Refused::Reference => "analysis",
         Refused::Full => return refuse::exhausted("meter subscribers", e),
         Refused::Budget { .. } => return refuse::exhausted("analysis budget", e),

@@ -46,9 +46,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lathe_core::analysis::spectrum_settings::Refused as BadSetting;
-use lathe_core::param::suggest;
 
-use crate::control::{Client, Control, Handle};
+use crate::control::taps::NoTap;
+use crate::control::{Client, Handle};
 
 pub use extras::{EXTRAS, Extra, ExtraReading};
 pub use feed::Feed;
@@ -82,8 +82,8 @@ pub struct Want {
 pub enum Refused {
     #[error("{0} Hz is not a rate of readings: 1 Hz to 60 Hz")]
     Rate(f64),
-    #[error("no tap \"{name}\"{hint}")]
-    Tap { name: String, hint: String },
+    #[error(transparent)]
+    Tap(#[from] NoTap),
     #[error("{0} taps would be open at once: at most {MAX_TAPS}")]
     TooMany(usize),
     #[error("{MAX_SUBSCRIBERS} subscribers read meters already, which is the most")]
@@ -182,7 +182,7 @@ impl Telemetry {
         }
         let mut seen = BTreeSet::new();
         want.taps.retain(|name| seen.insert(name.clone()));
-        check_names(&self.host.control(), &want.taps)?;
+        self.host.control().check_taps(&want.taps)?;
         let mut posts = self.shared.posts();
         posts.retain(|p| !p.is_gone());
         if posts.len() >= MAX_SUBSCRIBERS {
@@ -221,19 +221,4 @@ impl Telemetry {
     pub fn load(&self) -> Load {
         *self.shared.load.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Refuses the first name that is no tap of the accepted rack.
-fn check_names(control: &Control, names: &[String]) -> Result<(), Refused> {
-    let slots: Vec<String> = control.plan().walk().iter().map(|s| s.id.to_string()).collect();
-    let mut known: Vec<String> = ["in", "out", "monitor"].map(String::from).to_vec();
-    known.extend(slots.iter().flat_map(|s| [format!("{s}/in"), format!("{s}/out")]));
-    let Some(name) = names.iter().find(|n| !known.contains(n)) else { return Ok(()) };
-    let near = suggest(name, known.iter().map(String::as_str));
-    let hint = match near {
-        Some(near) => format!(" (did you mean \"{near}\"?)"),
-        None if slots.is_empty() => ": there is in, out and monitor".into(),
-        None => format!(": there is in, out, monitor, and <slot>/in and <slot>/out of {}", slots.join(", ")),
-    };
-    Err(Refused::Tap { name: name.clone(), hint })
 }

@@ -11,8 +11,8 @@ use lathe_core::engine::ChainSpec;
 
 use super::feed::Post;
 use super::subscriber::Moment;
-use super::taps::place;
 use super::views::{Look, Place, Running, Watch};
+use crate::control::taps::place;
 
 /// Quanta that one tap of a transfer may be ahead of the other: half a second at 48 kHz.
 const AHEAD: usize = 375;

@@ -10,6 +10,7 @@ use lathe_core::rack::plan::RackPlan;
 
 use super::worker::Worker;
 use super::*;
+use crate::control::Control;
 use crate::control::load::LoadMeter;
 use crate::control::{AudioState, Host};
 

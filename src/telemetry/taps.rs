@@ -6,7 +6,7 @@ use std::time::Instant;
 use lathe_core::analysis::{Instrument, TapMeter};
 use lathe_core::dsp::QUANTUM;
 use lathe_core::engine::tap::{Tap, TapId};
-use lathe_core::engine::{ChainSpec, TapPoint, TapReader};
+use lathe_core::engine::{TapPoint, TapReader};
 use lathe_core::units::Layout;
 
 use super::extras::Extra;
@@ -31,25 +31,6 @@ pub(super) struct OpenTap {
     skipped: u64,
     /// When audio last came.
     pub last: Instant,
-}
-
-/// Where a tap is in a chain, and its channels; `None` if its slot is not there.
-pub(super) fn place(name: &str, spec: &ChainSpec) -> Option<(TapPoint, Layout)> {
-    let main = || spec.layout.clone();
-    match name {
-        "in" => return Some((TapPoint::In, main())),
-        "out" => return Some((TapPoint::Out, main())),
-        "monitor" => return Some((TapPoint::Monitor, main())),
-        _ => {}
-    }
-    let (id, end) = name.rsplit_once('/')?;
-    let slot = &spec.slots[spec.find_slot(id)?.0 as usize];
-    let point = match end {
-        "in" => TapPoint::slot_in(id),
-        "out" => TapPoint::slot_out(id),
-        _ => return None,
-    };
-    Some((point, slot.format.layout.clone()))
 }
 
 impl OpenTap {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::feed::{Feed, Post};
 use super::views::{BUDGET_NS, Look, View, Watch};
-use super::{MAX_SUBSCRIBERS, MAX_TAPS, RATES, Refused, Telemetry, check_names};
+use super::{MAX_SUBSCRIBERS, MAX_TAPS, RATES, Refused, Telemetry};
 use crate::control::Control;
 
 /// A rate to check settings at while nothing runs, Hz.
@@ -26,7 +26,7 @@ impl Telemetry {
         }
         let control = self.host.control();
         let names: Vec<String> = want.taps().cloned().collect();
-        check_names(&control, &names)?;
+        control.check_taps(&names)?;
         let channels = names.iter().map(|name| channels(&control, name)).sum();
         let rate = control.spec().map_or(SOME_RATE, |s| s.sample_rate);
         drop(control);

@@ -14,10 +14,10 @@ use super::frame::Load;
 use super::open_view::{OpenView, Watcher};
 use super::reduction::Reductions;
 use super::subscriber::{Moment, Subscriber};
-use super::taps::{OpenTap, place};
+use super::taps::OpenTap;
 use super::{MAX_TAPS, Shared};
 use crate::control::load::Periods;
-use crate::control::taps::Sound;
+use crate::control::taps::{Sound, place};
 use crate::control::{AudioState, Handle};
 
 /// [`super::Telemetry::load`] is of this long.

@@ -5381,7 +5381,7 @@ pub struct Track {
     /// As it was given; two may have the same.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// What is measured: `in`, `out`, `monitor`.
+    /// What is measured: `in`, `out`, `monitor`, `<slot>/in`, `<slot>/out`.
     #[prost(string, tag = "3")]
     pub tap: ::prost::alloc::string::String,
     /// Frames per second.
@@ -5458,7 +5458,7 @@ pub struct StartTrackRequest {
     /// 1 to 96 printable characters; empty: one by its number.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// `in`, `out` or `monitor`; empty is `out`.
+    /// `in`, `out`, `monitor`, `<slot>/in` or `<slot>/out`; empty is `out`.
     #[prost(string, tag = "2")]
     pub tap: ::prost::alloc::string::String,
 }
