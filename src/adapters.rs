@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Readings, snapshots, the ledger and the prints as the OSC server wants to see them.
+//! Readings, snapshots, the ledger, the prints and the alarms as the OSC server wants to see them.
 
+mod alarms;
 mod ledger;
 mod prints;
 
@@ -20,6 +21,7 @@ use crate::osc::ports;
 use crate::osc::request::Code;
 use crate::telemetry::{EXTRAS, Feed, Frame, Look, Refused, Sight, Telemetry, View, Want, Watch, extras};
 
+pub use alarms::OscAlarms;
 pub use ledger::OscLedger;
 pub use prints::OscPrints;
 

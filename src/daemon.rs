@@ -9,11 +9,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
+use lathe_core::analysis::alarms::AlarmSettings;
 use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::adapters::{OscLedger, OscMeters, OscPrints, OscSnapshots};
+use crate::adapters::{OscAlarms, OscLedger, OscMeters, OscPrints, OscSnapshots};
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::keeper::Keeper;
@@ -27,7 +28,7 @@ use crate::print::{Limits, Prints};
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
 use crate::store::{self, Origin, StateDir};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Raise, Standards, Telemetry};
 use crate::watchdog::{Signs, first_missing};
 use crate::{grpc, metrics, osc};
 
@@ -132,7 +133,7 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let host: Handle = supervisor.shared.clone();
     let io = |e: std::io::Error| Failure::new(Exit::Io, e);
     let keeper = Keeper::start(host.clone(), state.last_state()).map_err(io)?;
-    let telemetry = Telemetry::start(host.clone(), *settings.levels.reference_dbfs.get_ref()).map_err(io)?;
+    let telemetry = Telemetry::start(host.clone(), standards(&settings)).map_err(io)?;
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let pages = state.ledger().map_err(|e| Failure::new(e.exit(), e))?;
@@ -345,6 +346,29 @@ fn start_prints(flags: &Flags, settings: &Settings, host: &Handle, state: &State
     Prints::new(host.clone(), &dir, limits)
 }
 
+/// What readings refer to, and which alarms there are.
+fn standards(settings: &Settings) -> Standards {
+    let wanted = &settings.alarms;
+    let (silence, stuck) = (*wanted.silence_seconds.get_ref(), *wanted.stuck_seconds.get_ref());
+    // One that is off is read with the usual time.
+    let usual = AlarmSettings::default();
+    let or = |seconds: f64, usual: f64| if seconds > 0.0 { seconds } else { usual };
+    Standards {
+        reference_dbfs: *settings.levels.reference_dbfs.get_ref(),
+        alarms: AlarmSettings {
+            silence_dbfs: *wanted.silence_dbfs.get_ref(),
+            silence_s: or(silence, usual.silence_s),
+            stuck_s: or(stuck, usual.stuck_s),
+        },
+        raise: Raise {
+            silence: silence > 0.0,
+            stuck: stuck > 0.0,
+            inverted: wanted.inverted,
+            clock: wanted.clock,
+        },
+    }
+}
+
 fn start_grpc(
     listeners: grpc::Listeners,
     heard: &Heard,
@@ -401,6 +425,7 @@ fn start_osc(sockets: osc::Sockets, settings: &Settings, heard: &Heard) -> std::
         snapshots: Some(snapshots),
         ledger: Some(ledger),
         prints: Some(Arc::new(OscPrints(prints.clone()))),
+        alarms: Some(Arc::new(OscAlarms(telemetry.clone()))),
     };
     osc::Server::start_with(sockets, host.clone(), ports, wanted)
 }

@@ -16,7 +16,7 @@ use super::frames::FrameClock;
 use super::lookout::{Lookout, News};
 use super::outbox::datagrams;
 use super::policy::{Ledger, Nonces};
-use super::ports::{Meters, Ports, Snapshots};
+use super::ports::{Alarms, Meters, Ports, Snapshots};
 use super::reply;
 use super::request::{Form, control_address};
 use super::server::OscSettings;
@@ -67,6 +67,9 @@ pub(super) struct Desk {
     pub host: Handle,
     pub meters: Option<Arc<dyn Meters>>,
     pub snapshots: Option<Arc<dyn Snapshots>>,
+    pub alarms: Option<Arc<dyn Alarms>>,
+    /// The last alarm that was heard of.
+    pub alarm: Option<u64>,
     pub settings: OscSettings,
     pub receiver: Receiver,
     pub sources: Sources,
@@ -101,11 +104,13 @@ impl Desk {
         let some = ports.prints.is_some();
         let printing = some.then(|| Errands::start("osc-print", &ports)).transpose()?;
         let lookout = Lookout::start(&ports)?;
-        let Ports { meters, snapshots, .. } = ports;
+        let Ports { meters, snapshots, alarms, .. } = ports;
         Ok(Desk {
             host,
             meters,
             snapshots,
+            alarms,
+            alarm: None,
             settings,
             receiver,
             sources: Sources::default(),
@@ -133,6 +138,7 @@ impl Desk {
         self.take_errands_home(now);
         self.hear_changes();
         self.hear_news();
+        self.hear_alarms();
         self.tell(now);
         self.answer_syncs();
     }
@@ -190,6 +196,13 @@ impl Desk {
     /// True while something that this source asked for is not done.
     pub fn waits(&self, from: SocketAddr) -> bool {
         [&self.errands, &self.printing].into_iter().flatten().any(|e| e.waits(from))
+    }
+
+    fn hear_alarms(&mut self) {
+        let Some(alarms) = &self.alarms else { return };
+        for alarm in alarms.since(&mut self.alarm) {
+            self.tell_all(&reply::alarm(&alarm), None);
+        }
     }
 
     /// Tells what has moved by itself: prints and the ledger.
@@ -286,11 +299,13 @@ impl Desk {
 
     /// Full states, values and readings that are due.
     fn tell(&mut self, now: Instant) {
-        let Desk { host, meters, snapshots, sources, targets, out, standing, .. } = self;
+        let Desk { host, meters, snapshots, alarms, sources, targets, out, standing, .. } = self;
         let mut one = |ledger: &mut Ledger, feed: &mut Feed| {
             let mut messages = Vec::new();
             if feed.take_state(now) {
                 messages.extend(state(host, snapshots.as_deref(), feed));
+                let alarms = alarms.as_ref().map(|a| a.all()).unwrap_or_default();
+                messages.extend(alarms.iter().map(reply::alarm).filter(|m| feed.covers(&m.address)));
                 messages.extend(
                     standing.values().filter(|n| feed.covers(&n.message.address)).map(|n| n.message.clone()),
                 );

@@ -153,6 +153,12 @@ impl Desk {
             OscRequest::Ping(n) => turn.answer(address, reply::pong(n)),
             OscRequest::Hello(nonce) => self.hello(turn, address, nonce),
             OscRequest::Sync(n) => self.sync(turn, address, n),
+            OscRequest::Alarms => match &self.alarms {
+                Some(alarms) => {
+                    reply::alarms(&alarms.all()).into_iter().for_each(|m| turn.answer(address, m));
+                }
+                None => turn.refuse(address, Code::Failed, "no alarms are watched here"),
+            },
             acting => self.act(turn, address, acting),
         }
     }

@@ -83,6 +83,14 @@ pub trait Prints: Send + Sync {
     fn moving(&self, names: &[String]) -> Vec<(String, Fields, bool)>;
 }
 
+/// The alarms, by addresses such as `in/silence/L`.
+pub trait Alarms: Send + Sync {
+    /// Which have begun and ended since a number, which becomes the newest; `None` begins with what comes next.
+    fn since(&self, seen: &mut Option<u64>) -> Vec<(String, bool)>;
+    /// All there can be now, and whether each is on.
+    fn all(&self) -> Vec<(String, bool)>;
+}
+
 /// The last of a list, in its order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing {
@@ -101,6 +109,7 @@ pub struct Ports {
     pub snapshots: Option<Arc<dyn Snapshots>>,
     pub ledger: Option<Arc<dyn Ledger>>,
     pub prints: Option<Arc<dyn Prints>>,
+    pub alarms: Option<Arc<dyn Alarms>>,
 }
 
 /// What those who subscribe without a subtree get.

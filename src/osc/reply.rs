@@ -81,6 +81,19 @@ pub fn print(fields: &[(&str, Arg)]) -> Message {
     Message::new("/print/status", pairs(fields).collect())
 }
 
+/// `/alarm/in/silence/L` and the like: it is on, or it is not.
+pub fn alarm((address, on): &(String, bool)) -> Message {
+    Message::new(format!("/alarm/{address}"), vec![Arg::Bool(*on)])
+}
+
+/// How many alarms are on and how many there can be, then each.
+pub fn alarms(all: &[(String, bool)]) -> Vec<Message> {
+    let count = |n: usize| Arg::Int(n.min(i32::MAX as usize) as i32);
+    let on = all.iter().filter(|a| a.1).count();
+    let head = Message::new("/alarms", vec![count(on), count(all.len())]);
+    std::iter::once(head).chain(all.iter().map(alarm)).collect()
+}
+
 /// A list: how many come and how many there are at the address of the list, then each at that of its entries.
 pub fn listing(list: &str, entry: &str, listing: &Listing) -> Vec<Message> {
     let count = |n: usize| Arg::Int(n.min(i32::MAX as usize) as i32);

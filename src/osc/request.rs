@@ -60,6 +60,7 @@ pub enum OscRequest {
     SnapshotCurrent,
     Ledger(LedgerErrand),
     Print(PrintErrand),
+    Alarms,
     Undo,
     Redo,
     Panic(bool),

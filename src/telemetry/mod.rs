@@ -6,6 +6,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | [`alarms`] | silence, stuck and inverted channels and a wrong clock, told once when they begin and end |
 //! | `clock` | how fast frames pass, beside the machine's clock |
 //! | [`extras`] | readings beyond the usual ones, a line each |
 //! | [`views`] | spectra, rows, transfers, pairs: what they are asked for, cost and show |
@@ -20,6 +21,9 @@
 //! | `trail` | gain reduction over time |
 //! | `worker` | the thread |
 
+#[cfg(test)]
+mod alarm_tests;
+pub mod alarms;
 mod clock;
 pub mod extras;
 pub mod feed;
@@ -50,6 +54,7 @@ use lathe_core::analysis::spectrum_settings::Refused as BadSetting;
 use crate::control::taps::NoTap;
 use crate::control::{Client, Handle};
 
+pub use alarms::{Alarm, AlarmEvent, AlarmKind, Raise, Standards};
 pub use extras::{EXTRAS, Extra, ExtraReading};
 pub use feed::Feed;
 pub use frame::{Frame, Load};
@@ -106,6 +111,7 @@ pub(super) struct Shared {
     load: Mutex<Load>,
     /// Slots that show a gain reduction, in schedule order.
     reducing: Mutex<Vec<String>>,
+    alarms: Mutex<alarms::Board>,
     reset: AtomicBool,
     stop: AtomicBool,
 }
@@ -134,6 +140,7 @@ impl Shared {
             watches: Mutex::default(),
             load: Mutex::default(),
             reducing: Mutex::default(),
+            alarms: Mutex::default(),
             reset: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         })
@@ -143,18 +150,22 @@ impl Shared {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn board(&self) -> MutexGuard<'_, alarms::Board> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn watches(&self) -> MutexGuard<'_, Vec<Arc<feed::Post<Watch, Look>>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Telemetry {
-    /// Starts the thread; the classic scales refer to a level in dBFS.
-    pub fn start(host: Handle, reference_dbfs: f64) -> std::io::Result<Telemetry> {
+    /// Starts the thread.
+    pub fn start(host: Handle, standards: Standards) -> std::io::Result<Telemetry> {
         let mut telemetry = Telemetry::idle(host.clone());
         let shared = telemetry.shared.clone();
         let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
-            let mut worker = worker::Worker::new(host, shared.clone(), reference_dbfs);
+            let mut worker = worker::Worker::new(host, shared.clone(), standards);
             while !shared.stop.load(Ordering::Acquire) {
                 worker.poll(Instant::now());
                 std::thread::sleep(POLL);
@@ -215,6 +226,21 @@ impl Telemetry {
     /// Slots that show a gain reduction now, in schedule order.
     pub fn reducing(&self) -> Vec<String> {
         self.shared.reducing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has begun and ended since a number, which becomes the newest; `None` begins with what comes next.
+    pub fn alarm_events(&self, since: &mut Option<u64>) -> Vec<AlarmEvent> {
+        self.shared.board().since(since)
+    }
+
+    /// Every alarm there can be now, and whether it is on.
+    pub fn alarms(&self) -> Vec<(Alarm, bool)> {
+        self.shared.board().all()
+    }
+
+    /// How often alarms of a kind have begun.
+    pub fn alarms_raised(&self, kind: AlarmKind) -> u64 {
+        self.shared.board().raised(kind)
     }
 
     /// Of the last second.

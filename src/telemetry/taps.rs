@@ -9,7 +9,6 @@ use lathe_core::engine::tap::{Tap, TapId};
 use lathe_core::engine::{TapPoint, TapReader};
 use lathe_core::units::Layout;
 
-use super::extras::Extra;
 use super::open_view::OpenView;
 
 /// What a tap holds before it loses audio.
@@ -50,9 +49,8 @@ impl OpenTap {
         }
     }
 
-    /// Has the instruments of these extra readings and of no others.
-    pub fn equip(&mut self, extras: &[&'static Extra], reference_dbfs: f64) {
-        let wanted: Vec<_> = extras.iter().map(|e| e.instrument(reference_dbfs)).collect();
+    /// Has these instruments beyond the usual ones, and no others.
+    pub fn equip(&mut self, wanted: Vec<Instrument>) {
         let idle: Vec<_> = self.extras.iter().filter(|i| !wanted.contains(i)).copied().collect();
         idle.iter().for_each(|i| self.meter.remove(i));
         for what in &wanted {

@@ -143,6 +143,12 @@ fn by_reason(page: &BTreeMap<String, Family>, name: &str, reason: &str) -> f64 {
     page[name].samples.iter().find(|(_, l, _)| l["reason"] == reason).expect(reason).2
 }
 
+/// The value of the sample with these labels.
+pub fn value_of(page: &BTreeMap<String, Family>, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let has = |of: &BTreeMap<String, String>| labels.iter().all(|(k, v)| of[*k] == *v);
+    page[name].samples.iter().find(|(_, l, _)| has(l)).unwrap_or_else(|| panic!("{name} {labels:?}")).2
+}
+
 fn daemon() -> Lathed {
     Lathed::start(&["--backend", "clock", "--rack", GAIN, "--osc", "127.0.0.1:0", "--http", "127.0.0.1:0"])
 }

@@ -4827,8 +4827,21 @@ pub struct GetStatusResponse {
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchEventsRequest {}
-/// One event.
+/// Alarms of one kind and place.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Alarm {
+    /// What it is of.
+    #[prost(enumeration = "AlarmKind", tag = "1")]
+    pub kind: i32,
+    /// `in` or `out`; empty for the clock.
+    #[prost(string, tag = "2")]
+    pub tap: ::prost::alloc::string::String,
+    /// Of silence and stuck: which channels.
+    #[prost(string, repeated, tag = "3")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// One event.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchEventsResponse {
     /// What happened.
     #[prost(enumeration = "EventType", tag = "1")]
@@ -4848,6 +4861,12 @@ pub struct WatchEventsResponse {
     /// Events that you missed right before this one because you read too slowly.
     #[prost(uint64, tag = "6")]
     pub lost: u64,
+    /// Of ALARM_STARTED and ALARM_ENDED.
+    #[prost(message, optional, tag = "7")]
+    pub alarm: ::core::option::Option<Alarm>,
+    /// Of STATE: the alarms that are on.
+    #[prost(message, repeated, tag = "8")]
+    pub alarms: ::prost::alloc::vec::Vec<Alarm>,
 }
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -4867,6 +4886,10 @@ pub enum EventType {
     Xrun = 5,
     /// `count` engines were lost to a fault or a hung driver, and replaced.
     EngineLost = 6,
+    /// `count` alarms began, as `alarm` says.
+    AlarmStarted = 7,
+    /// `count` alarms ended.
+    AlarmEnded = 8,
 }
 impl EventType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -4882,6 +4905,8 @@ impl EventType {
             Self::AudioChanged => "EVENT_TYPE_AUDIO_CHANGED",
             Self::Xrun => "EVENT_TYPE_XRUN",
             Self::EngineLost => "EVENT_TYPE_ENGINE_LOST",
+            Self::AlarmStarted => "EVENT_TYPE_ALARM_STARTED",
+            Self::AlarmEnded => "EVENT_TYPE_ALARM_ENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -4894,6 +4919,49 @@ impl EventType {
             "EVENT_TYPE_AUDIO_CHANGED" => Some(Self::AudioChanged),
             "EVENT_TYPE_XRUN" => Some(Self::Xrun),
             "EVENT_TYPE_ENGINE_LOST" => Some(Self::EngineLost),
+            "EVENT_TYPE_ALARM_STARTED" => Some(Self::AlarmStarted),
+            "EVENT_TYPE_ALARM_ENDED" => Some(Self::AlarmEnded),
+            _ => None,
+        }
+    }
+}
+/// What an alarm is of. When one begins is in the machine's settings, `\[alarms\]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AlarmKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// No sample of a channel was above a level for long.
+    Silence = 1,
+    /// A channel repeats one value other than zero.
+    Stuck = 2,
+    /// One channel of the first pair looks inverted against the other.
+    Inverted = 3,
+    /// The sample clock runs at another rate than it says.
+    Clock = 4,
+}
+impl AlarmKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ALARM_KIND_UNSPECIFIED",
+            Self::Silence => "ALARM_KIND_SILENCE",
+            Self::Stuck => "ALARM_KIND_STUCK",
+            Self::Inverted => "ALARM_KIND_INVERTED",
+            Self::Clock => "ALARM_KIND_CLOCK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ALARM_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ALARM_KIND_SILENCE" => Some(Self::Silence),
+            "ALARM_KIND_STUCK" => Some(Self::Stuck),
+            "ALARM_KIND_INVERTED" => Some(Self::Inverted),
+            "ALARM_KIND_CLOCK" => Some(Self::Clock),
             _ => None,
         }
     }

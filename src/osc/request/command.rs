@@ -62,6 +62,7 @@ pub const COMMANDS: &[Command] = &[
     acts("/print/stop", |a| texts(a, NAMED_PRINT, |[name]| OscRequest::Print(PrintErrand::Stop(name)))),
     asks("/print/status", |a| print_status(a).map(Some)),
     asks("/print/list", |a| listed(a, |most| OscRequest::Print(PrintErrand::List(most)))),
+    asks("/alarms", |a| bare(a, OscRequest::Alarms)),
     acts("/undo", |a| button(a, OscRequest::Undo)),
     acts("/redo", |a| button(a, OscRequest::Redo)),
     acts("/panic", |a| panic(a).map(Some)),

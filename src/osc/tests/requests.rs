@@ -83,6 +83,7 @@ fn every_command_decodes() {
         ("/ledger/tracks", vec![Arg::Int(100)], ledger(tracks("", 100))),
         ("/ledger/tracks", vec![s("0123"), Arg::Float(1.0)], ledger(tracks("0123", 1))),
         ("/ledger/albums", vec![Arg::Int(3)], ledger(LedgerErrand::Albums(3))),
+        ("/alarms", vec![], OscRequest::Alarms),
         ("/print/start", vec![], print(start("", ""))),
         ("/print/start", vec![s("Song 1"), s("monitor")], print(start("Song 1", "monitor"))),
         ("/print/start", vec![s(""), s("input")], print(start("", "input"))),
