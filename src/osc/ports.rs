@@ -27,6 +27,10 @@ pub trait Meters: Send + Sync {
     fn is_frames(&self, _name: &str) -> bool {
         false
     }
+    /// True for such a reading if it is few numbers, each an argument.
+    fn is_numbers(&self, _name: &str) -> bool {
+        false
+    }
     /// The newest values of such a reading for this subscriber; `None` if there is nothing new.
     fn frames(&self, _subscriber: u64, _hz: f64, _name: &str) -> Option<Vec<f32>> {
         None

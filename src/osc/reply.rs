@@ -35,6 +35,11 @@ pub fn frames(name: &str, values: &[f32]) -> Message {
     Message::new(meter_address(name), vec![Arg::Blob(bytes)])
 }
 
+/// The same as arguments.
+pub fn numbers(name: &str, values: &[f32]) -> Message {
+    Message::new(meter_address(name), values.iter().copied().map(Arg::Float).collect())
+}
+
 /// `/status.reply`: the asker's number if it sent one, then `s key` and value in turn.
 pub fn status(number: Option<i32>, fields: &[(&str, Arg)]) -> Message {
     Message::new("/status.reply", number.map(Arg::Int).into_iter().chain(pairs(fields)).collect())

@@ -95,7 +95,7 @@ pub enum Refused {
     Full,
     #[error(transparent)]
     Setting(#[from] BadSetting),
-    #[error("a transfer needs a reference tap and nothing else does")]
+    #[error("a transfer and a comparison of wiring need a reference tap and nothing else does")]
     Reference,
     #[error(
         "the analysis budget of {BUDGET_NS:.0} ns a frame does not hold this: {used:.0} ns are in use and it needs {needed:.0} ns; \

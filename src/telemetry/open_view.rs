@@ -23,7 +23,7 @@ pub(super) struct OpenView {
     running: Running,
     rate: u32,
     channels: Vec<usize>,
-    /// Of a transfer: what has come of each tap and not of the other, by the engine's frame.
+    /// Of two taps: what has come of each tap and not of the other, by the engine's frame.
     waiting: [VecDeque<(u64, Vec<Frames>)>; 2],
     next: Option<u64>,
     /// Frames missed since it was made.

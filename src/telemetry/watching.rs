@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::feed::{Feed, Post};
-use super::views::{BUDGET_NS, Look, View, Watch};
+use super::views::{BUDGET_NS, Look, Watch};
 use super::{MAX_SUBSCRIBERS, MAX_TAPS, RATES, Refused, Telemetry};
 use crate::control::Control;
 
@@ -21,7 +21,7 @@ impl Telemetry {
         if !RATES.contains(&want.hz) {
             return Err(Refused::Rate(want.hz));
         }
-        if want.reference.is_some() != matches!(want.view, View::Transfer(_)) {
+        if want.reference.is_some() != want.view.compares() {
             return Err(Refused::Reference);
         }
         let control = self.host.control();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Alarms of a running daemon: once when they begin and once when they end, the same over gRPC, OSC, log and metrics.
+//! Alarms of a running daemon: once when they begin and once when they end, the same over gRPC, OSC, log and metrics;
+//! and wiring.
 
 use std::time::Duration;
 
@@ -91,6 +92,53 @@ fn an_alarm_is_told_on_every_wire_when_it_begins_and_when_it_ends() {
     println!("{} silences, {} stuck", raised("silence"), raised("stuck"));
     assert!(raised("silence") >= 4.0 && raised("stuck") >= 4.0 && raised("inverted") == 0.0);
     assert_eq!(value_of(&page, "lathe_alarms_on", &[("alarm", "clock"), ("tap", "")]), 0.0);
+}
+
+/// `out` against `in` of a rack whose left channel is turned over, as arguments and over gRPC.
+#[test]
+fn wiring_is_read_by_name() {
+    let desk = Desk::new();
+    let side = |seed: u32| {
+        let mut z = seed;
+        let noise = move |_| {
+            z = z.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (z >> 8) as f32 / 16_777_216.0 - 0.5
+        };
+        (0..RATE * 2).map(noise).collect::<Vec<f32>>()
+    };
+    write(&desk.path("song.wav"), &[side(1), side(2)], RATE);
+    let rack = "format = 1\n[rack]\nlayout = \"stereo\"\n[[slot]]\nid = \"lr\"\nsplit = \"leftright\"\n\
+                [[slot.branch]]\nid = \"left\"\n[[slot.branch.slot]]\nid = \"turn\"\nunit = \"gain\"\n\
+                params = { polarity = true }\n[[slot.branch]]\nid = \"right\"\n";
+    std::fs::write(desk.path("rack.toml"), rack).unwrap();
+    let (song, rack) = (desk.path("song.wav"), desk.path("rack.toml"));
+    let args = ["--backend", "clock", "--input", song.to_str().unwrap(), "--rack", rack.to_str().unwrap()];
+    let daemon = Lathed::start(&reachable(&args));
+    let remote = Remote::of(&daemon);
+    let peer = remote.peer();
+    peer.send("/subscribe", &[text("/meter/out/wiring"), Arg::Int(5)]);
+    let first = peer.until("/meter/out/wiring", PATIENCE);
+    assert_eq!(first, [Arg::Float(0.0), Arg::Float(0.0)], "nothing is known before ten seconds");
+    let mut meters = remote.meters();
+    let analysis = v1::watch_spectrum_request::Analysis::Wiring(Default::default());
+    let request = v1::WatchSpectrumRequest { hz: 5.0, analysis: Some(analysis), ..Default::default() };
+    let look = remote.runtime.block_on(async {
+        let mut stream = meters.watch_spectrum(request).await.unwrap().into_inner();
+        loop {
+            let look = tokio::time::timeout(PATIENCE, stream.message()).await.unwrap().unwrap().unwrap();
+            if look.wiring.iter().any(|w| w.source.is_some()) {
+                return look;
+            }
+        }
+    });
+    let seen: Vec<_> = look.wiring.iter().map(|w| (w.source, w.inverted)).collect();
+    assert_eq!(seen, [(Some(0), true), (Some(1), false)], "{look:?}");
+    // The subscription was not renewed in these ten seconds; what waits in the socket is from before.
+    peer.send("/subscribe", &[text("/meter/out/wiring"), Arg::Int(5)]);
+    super::jackd::wait_for("the inverted channel", PATIENCE, || {
+        let args = peer.until("/meter/out/wiring", PATIENCE);
+        (args == [Arg::Float(-1.0), Arg::Float(2.0)]).then_some(())
+    });
 }
 
 #[test]

@@ -2879,7 +2879,10 @@ pub struct WatchSpectrumRequest {
     #[prost(message, repeated, tag = "3")]
     pub signals: ::prost::alloc::vec::Vec<Signal>,
     /// Which instrument.
-    #[prost(oneof = "watch_spectrum_request::Analysis", tags = "4, 5, 6, 7, 8, 9, 10")]
+    #[prost(
+        oneof = "watch_spectrum_request::Analysis",
+        tags = "4, 5, 6, 7, 8, 9, 10, 11"
+    )]
     pub analysis: ::core::option::Option<watch_spectrum_request::Analysis>,
 }
 /// Nested message and enum types in `WatchSpectrumRequest`.
@@ -2996,6 +2999,16 @@ pub mod watch_spectrum_request {
         #[prost(uint32, tag = "6")]
         pub fraction: u32,
     }
+    /// Against another tap, which has as many channels.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Wiring {
+        /// The tap that it should be alike; empty means `in`.
+        #[prost(string, tag = "1")]
+        pub reference: ::prost::alloc::string::String,
+        /// Frames by which the reference is delayed, to 262144; not set is what the rack delays between the two taps.
+        #[prost(uint32, optional, tag = "2")]
+        pub delay: ::core::option::Option<u32>,
+    }
     /// Which instrument.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Analysis {
@@ -3020,6 +3033,9 @@ pub mod watch_spectrum_request {
         /// From another tap to this one.
         #[prost(message, tag = "10")]
         Transfer(Transfer),
+        /// Which channel of another tap each one resembles; takes no signals.
+        #[prost(message, tag = "11")]
+        Wiring(Wiring),
     }
 }
 /// One look at a spectrum.
@@ -3052,12 +3068,28 @@ pub struct WatchSpectrumResponse {
     /// Frames that no reading has seen, since your last reading.
     #[prost(uint64, tag = "9")]
     pub frames_missed: u64,
-    /// Frames by which a transfer's reference was delayed.
+    /// Frames by which the reference of a transfer or of wiring was delayed.
     #[prost(uint64, tag = "10")]
     pub delay: u64,
+    /// Of wiring: each channel of the tap.
+    #[prost(message, repeated, tag = "11")]
+    pub wiring: ::prost::alloc::vec::Vec<watch_spectrum_response::Wiring>,
 }
 /// Nested message and enum types in `WatchSpectrumResponse`.
 pub mod watch_spectrum_response {
+    /// What a channel resembles over the last ten seconds.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Wiring {
+        /// The channel of the reference, counted from 0; not set until ten seconds are full, in silence, or if none is alike.
+        #[prost(uint32, optional, tag = "1")]
+        pub source: ::core::option::Option<u32>,
+        /// It is turned over.
+        #[prost(bool, tag = "2")]
+        pub inverted: bool,
+        /// Correlation without its sign, 0.9 to 1.
+        #[prost(double, optional, tag = "3")]
+        pub likeness: ::core::option::Option<f64>,
+    }
     /// Levels at the frequencies, in dBFS of a sine or dB; -infinity is silence, NaN is not known.
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Trace {
