@@ -303,7 +303,7 @@ impl Worker {
         let mut reached = self.book.reached();
         let Some(line) = &mut self.line else { return false };
         let mut taken = Vec::new();
-        while taken.len() < AT_ONCE && !until.is_some_and(|at| reached.is_some_and(|r| r >= at)) {
+        while taken.len() < AT_ONCE && until.is_none_or(|at| reached.is_none_or(|r| r < at)) {
             let Some(chunk) = line.reader.read() else { break };
             reached = Some(chunk.frame + QUANTUM as u64);
             taken.push(chunk);

@@ -83,7 +83,8 @@ pub trait Prints: Send + Sync {
     /// An empty name: the one that began last.
     fn status(&self, name: &str) -> Result<Fields, Refusal>;
     fn list(&self, most: usize) -> Result<Listing, Refusal>;
-    /// Those that are not over, and those of these names: how each stands, and whether it is over.
+    /// Those that are not over, those of these names, and the one that began last: how each stands, and whether it
+    /// is over.
     fn moving(&self, names: &[String]) -> Vec<(String, Fields, bool)>;
 }
 

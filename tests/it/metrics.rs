@@ -269,7 +269,9 @@ fn a_lost_server_is_seen_in_metrics_and_health() {
         answer.expect("an answer in time").unwrap().unwrap().status()
     };
     use tonic_health::pb::health_check_response::ServingStatus;
-    assert_eq!(next(), ServingStatus::Serving);
+    // Health looks every 20 ms, and the ready line may come before it has.
+    let first = next();
+    assert!(first == ServingStatus::Serving || next() == ServingStatus::Serving);
     assert_eq!(value(&scrape(&addr), "lathe_audio_up"), 1.0);
     let lost = Instant::now();
     server.kill();
