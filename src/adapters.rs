@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Readings, snapshots and the ledger as the OSC server wants to see them.
+//! Readings, snapshots, the ledger, the prints and the alarms as the OSC server wants to see them.
+
+mod alarms;
+mod ledger;
+mod prints;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lathe_core::analysis::meter::TapReadings;
 use lathe_core::analysis::octaves::OctaveSettings;
+use lathe_core::analysis::polarity::Wiring;
 use lathe_core::analysis::scope::ScopeSettings;
 use lathe_core::analysis::spectrum_frames::Averaging;
 use lathe_core::analysis::spectrum_settings::Source;
 use lathe_core::analysis::stereo_field::StereoSettings;
+use lathe_core::analysis::wiring::WiringSettings;
 
 use crate::control::snapshots::{SnapshotError, Snapshots};
 use crate::control::{Client, Handle};
-use crate::ledger::{Ledger, LedgerError, Shown};
+use crate::osc::ports;
 use crate::osc::request::Code;
-use crate::osc::{Arg, ports};
 use crate::telemetry::{EXTRAS, Feed, Frame, Look, Refused, Sight, Telemetry, View, Want, Watch, extras};
+
+pub use alarms::OscAlarms;
+pub use ledger::OscLedger;
+pub use prints::OscPrints;
 
 /// What OSC sends for silence and for a reading that is not there yet.
 const SILENCE: f64 = -200.0;
@@ -28,6 +37,9 @@ const LISTED: [&str; 3] = ["in", "out", "monitor"];
 /// points of the first pair, left and right in turn, so few that they fit one datagram.
 const SPECTRUM: &str = "spectrum";
 const SCOPE: &str = "scope";
+/// Which channel of main in each one resembles, from 1, negative if inverted; 0 if none.
+const WIRING: &str = "wiring";
+const MANY: [&str; 3] = [SPECTRUM, SCOPE, WIRING];
 const SCOPE_POINTS: usize = 128;
 /// Rate of what is read now and then, in Hz, and the subscriber it is kept for.
 const SOMETIMES: f64 = 10.0;
@@ -87,7 +99,7 @@ impl OscMeters {
         Some(Subscriber { taps, extras, hz, feed, last: None })
     }
 
-    /// What is behind `<tap>/spectrum` and `<tap>/scope`.
+    /// What is behind `<tap>/spectrum`, `<tap>/scope` and `<tap>/wiring`.
     fn watch_of(&self, hz: f64, name: &str) -> Option<Watch> {
         let (tap, kind) = name.rsplit_once('/')?;
         let channels = self.telemetry.channels(tap);
@@ -104,9 +116,14 @@ impl OscMeters {
                 let scope = ScopeSettings { points: SCOPE_POINTS, ..ScopeSettings::new(0, 1) };
                 View::Pair(scope, StereoSettings { fraction: 0, ..StereoSettings::new(0, 1) })
             }
+            WIRING => {
+                let delay = self.telemetry.delay("in", tap).unwrap_or(0);
+                View::Wiring(WiringSettings { channels, delay })
+            }
             _ => return None,
         };
-        Some(Watch { hz: hz.clamp(1.0, 60.0), tap: tap.into(), reference: None, view })
+        let reference = view.compares().then(|| "in".to_string());
+        Some(Watch { hz: hz.clamp(1.0, 60.0), tap: tap.into(), reference, view })
     }
 
     fn values(&self, frame: &Frame) -> Vec<(String, f64)> {
@@ -132,6 +149,12 @@ impl OscMeters {
         }
         out
     }
+}
+
+/// The channel from 1, negative if it is inverted.
+fn wire(w: Wiring) -> f32 {
+    let channel = w.source as f32 + 1.0;
+    if w.inverted { -channel } else { channel }
 }
 
 /// A level, or what is sent for silence and for what is not known.
@@ -259,14 +282,18 @@ impl ports::Meters for OscMeters {
         }
         let channels = self.channels(&tap);
         let extras = EXTRAS.iter().flat_map(|e| e.names(&channels)).map(|n| format!("{tap}/{n}"));
-        let many = [SPECTRUM, SCOPE].map(|n| format!("{tap}/{n}"));
+        let many = MANY.map(|n| format!("{tap}/{n}"));
         let below =
             |n: &String| n.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         usual.into_iter().chain(extras).chain(many).filter(below).collect()
     }
 
     fn is_frames(&self, name: &str) -> bool {
-        [SPECTRUM, SCOPE].iter().any(|kind| name.strip_suffix(kind).is_some_and(|front| front.ends_with('/')))
+        MANY.iter().any(|kind| name.strip_suffix(kind).is_some_and(|front| front.ends_with('/')))
+    }
+
+    fn is_numbers(&self, name: &str) -> bool {
+        name.strip_suffix(WIRING).is_some_and(|front| front.ends_with('/'))
     }
 
     fn frames(&self, subscriber: u64, hz: f64, name: &str) -> Option<Vec<f32>> {
@@ -286,6 +313,7 @@ impl ports::Meters for OscMeters {
                 Some((0..bands).map(|b| loudest(b).max(SILENCE as f32)).collect())
             }
             Sight::Pair(scope, _) => Some(scope.points.into_flattened()),
+            Sight::Wiring(w) => Some(w.channels.iter().map(|w| w.map_or(0.0, wire)).collect()),
             _ => None,
         }
     }
@@ -333,58 +361,5 @@ impl ports::Snapshots for OscSnapshots {
         let name = self.0.current()?;
         let changed = self.0.is_changed(&name);
         Some((name, changed))
-    }
-}
-
-/// The session's ledger.
-pub struct OscLedger(pub Ledger);
-
-/// How the ledger stands; levels that are not known and silence are −200.
-fn fields(done: Result<Shown, LedgerError>) -> Result<ports::Fields, ports::Refusal> {
-    let shown = done.map_err(|e| match e {
-        LedgerError::Name(_) | LedgerError::Tap(_) => (Code::Value, e.to_string()),
-        e => (Code::Failed, e.to_string()),
-    })?;
-    let text = |s: &str| Arg::Str(s.to_string());
-    let count = |n: u64| Arg::Int(n.min(i32::MAX as u64) as i32);
-    let level = |v: Option<f64>| Arg::Float(v.filter(|v| *v > SILENCE).unwrap_or(SILENCE) as f32);
-    let mut fields = vec![("state", text(shown.state())), ("album", text(&shown.album.name))];
-    if let Some(t) = shown.track() {
-        let f = &t.figures;
-        let seconds = f.frames as f64 / f64::from(t.sample_rate.max(1));
-        fields.extend([
-            ("track", text(&t.name)),
-            ("number", count(shown.album.tracks.len() as u64)),
-            ("seconds", Arg::Float(seconds as f32)),
-            ("frames", count(f.frames)),
-            ("integrated", level(f.loudness.integrated)),
-            ("loudness_range", Arg::Float(f.loudness.loudness_range.unwrap_or(0.0) as f32)),
-            ("momentary_max", level(f.loudness.momentary_max)),
-            ("short_term_max", level(f.loudness.short_term_max)),
-            ("true_peak", level(Some(f.true_peak))),
-            ("missed", Arg::Bool(t.has_missed())),
-            ("reason", text(&t.why)),
-        ]);
-    }
-    let album = shown.album.figures.as_ref().and_then(|f| f.loudness.integrated);
-    fields.extend([("album_integrated", level(album)), ("unsaved", text(&shown.unsaved))]);
-    Ok(fields)
-}
-
-impl ports::Ledger for OscLedger {
-    fn start(&self, name: &str) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.start_track(name, ""))
-    }
-    fn pause(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.pause())
-    }
-    fn resume(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.resume())
-    }
-    fn close(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.close())
-    }
-    fn status(&self) -> Result<ports::Fields, ports::Refusal> {
-        fields(self.0.show())
     }
 }

@@ -9,11 +9,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
+use lathe_core::analysis::alarms::AlarmSettings;
 use lathe_core::rack::{self, plan::RackPlan};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::adapters::{OscLedger, OscMeters, OscSnapshots};
+use crate::adapters::{OscAlarms, OscLedger, OscMeters, OscPrints, OscSnapshots};
 use crate::audio::supervisor::{Backend, State, Supervisor};
 use crate::audio::{clock, jack, jack_server, seat};
 use crate::control::keeper::Keeper;
@@ -27,7 +28,7 @@ use crate::print::{Limits, Prints};
 use crate::racks;
 use crate::settings::{self, BackendChoice, Settings};
 use crate::store::{self, Origin, StateDir};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Raise, Standards, Telemetry};
 use crate::watchdog::{Signs, first_missing};
 use crate::{grpc, metrics, osc};
 
@@ -132,16 +133,17 @@ fn serve(flags: Flags) -> Result<(), Failure> {
     let host: Handle = supervisor.shared.clone();
     let io = |e: std::io::Error| Failure::new(Exit::Io, e);
     let keeper = Keeper::start(host.clone(), state.last_state()).map_err(io)?;
-    let telemetry = Telemetry::start(host.clone(), *settings.levels.reference_dbfs.get_ref()).map_err(io)?;
+    let telemetry = Telemetry::start(host.clone(), standards(&settings)).map_err(io)?;
     let store = state.snapshots().map_err(|e| Failure::new(e.exit(), e))?;
     let library: Arc<dyn Snapshots> = Arc::new(Library::new(host.clone(), store));
     let pages = state.ledger().map_err(|e| Failure::new(e.exit(), e))?;
     let ledger = Ledger::start(host.clone(), pages, settings.ledger.transport).map_err(io)?;
-    let heard = Heard { host: &host, telemetry: &telemetry, library: &library, ledger: &ledger };
-    let osc = socket.map(|s| start_osc(s, &settings, &heard)).transpose().map_err(io)?;
     let prints = start_prints(&flags, &settings, &host, &state);
+    let heard =
+        Heard { host: &host, telemetry: &telemetry, library: &library, ledger: &ledger, prints: &prints };
+    let osc = socket.map(|s| start_osc(s, &settings, &heard)).transpose().map_err(io)?;
     let counters = osc.as_ref().map(osc::Server::counters);
-    let grpc = start_grpc(listeners, &heard, prints.clone(), counters).map_err(io)?;
+    let grpc = start_grpc(listeners, &heard, counters).map_err(io)?;
     let services = Services { keeper, osc, grpc, telemetry, prints, ledger };
     let running = Running { supervisor, services, log, rack: flags.rack };
     let mut manager = Manager::new();
@@ -239,6 +241,7 @@ struct Heard<'a> {
     telemetry: &'a Telemetry,
     library: &'a Arc<dyn Snapshots>,
     ledger: &'a Ledger,
+    prints: &'a Prints,
 }
 
 /// The gRPC server and the thread that its network runs on.
@@ -343,16 +346,38 @@ fn start_prints(flags: &Flags, settings: &Settings, host: &Handle, state: &State
     Prints::new(host.clone(), &dir, limits)
 }
 
+/// What readings refer to, and which alarms there are.
+fn standards(settings: &Settings) -> Standards {
+    let wanted = &settings.alarms;
+    let (silence, stuck) = (*wanted.silence_seconds.get_ref(), *wanted.stuck_seconds.get_ref());
+    // One that is off is read with the usual time.
+    let usual = AlarmSettings::default();
+    let or = |seconds: f64, usual: f64| if seconds > 0.0 { seconds } else { usual };
+    Standards {
+        reference_dbfs: *settings.levels.reference_dbfs.get_ref(),
+        alarms: AlarmSettings {
+            silence_dbfs: *wanted.silence_dbfs.get_ref(),
+            silence_s: or(silence, usual.silence_s),
+            stuck_s: or(stuck, usual.stuck_s),
+        },
+        raise: Raise {
+            silence: silence > 0.0,
+            stuck: stuck > 0.0,
+            inverted: wanted.inverted,
+            clock: wanted.clock,
+        },
+    }
+}
+
 fn start_grpc(
     listeners: grpc::Listeners,
     heard: &Heard,
-    prints: Prints,
     osc: Option<Arc<osc::stats::Stats>>,
 ) -> std::io::Result<Option<Grpc>> {
     if listeners.tcp.is_empty() && listeners.sockets.is_empty() {
         return Ok(None);
     }
-    let Heard { host, telemetry, library, ledger } = *heard;
+    let Heard { host, telemetry, library, ledger, prints } = *heard;
     let counts = Arc::new(grpc::counts::Counts::default());
     let http = metrics::router(metrics::Sources {
         host: host.clone(),
@@ -366,7 +391,7 @@ fn start_grpc(
         host: host.clone(),
         snapshots: Some(library.clone()),
         meters: Some(Arc::new(telemetry.clone())),
-        prints: Some(prints),
+        prints: Some(prints.clone()),
         ledger: Some(ledger.clone()),
         http,
         counts,
@@ -384,7 +409,7 @@ fn start_grpc(
 }
 
 fn start_osc(sockets: osc::Sockets, settings: &Settings, heard: &Heard) -> std::io::Result<osc::Server> {
-    let Heard { host, telemetry, library, ledger } = *heard;
+    let Heard { host, telemetry, library, ledger, prints } = *heard;
     let target = |t: &settings::OscTarget| osc::Target { addr: t.addr, hz: *t.hz.get_ref() };
     let wanted = osc::OscSettings {
         name: settings.machine.name.clone(),
@@ -395,7 +420,13 @@ fn start_osc(sockets: osc::Sockets, settings: &Settings, heard: &Heard) -> std::
     let meters = Arc::new(OscMeters::new(host.clone(), telemetry.clone()));
     let snapshots = Arc::new(OscSnapshots(library.clone()));
     let ledger = Arc::new(OscLedger(ledger.clone()));
-    let ports = osc::Ports { meters: Some(meters), snapshots: Some(snapshots), ledger: Some(ledger) };
+    let ports = osc::Ports {
+        meters: Some(meters),
+        snapshots: Some(snapshots),
+        ledger: Some(ledger),
+        prints: Some(Arc::new(OscPrints(prints.clone()))),
+        alarms: Some(Arc::new(OscAlarms(telemetry.clone()))),
+    };
     osc::Server::start_with(sockets, host.clone(), ports, wanted)
 }
 

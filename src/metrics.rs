@@ -19,7 +19,7 @@ use crate::control::load::STEPS;
 use crate::control::{Handle, Snapshots};
 use crate::grpc::counts::Counts;
 use crate::osc::stats::{Loss, Stats};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{AlarmKind, Telemetry};
 
 /// What OpenMetrics calls its text.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -94,6 +94,32 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// How many alarms are on, by kind and tap, and how often they have begun.
+    fn alarms(&mut self, telemetry: &Telemetry) -> Result<(), Error> {
+        let all = telemetry.alarms();
+        let help = "Alarms that are on: channels of a tap, or 1";
+        let mut metric = self.0.encode_descriptor("alarms_on", help, None, MetricType::Gauge)?;
+        for kind in AlarmKind::ALL {
+            let taps: &[&str] = if kind == AlarmKind::Clock { &[""] } else { &["in", "out"] };
+            for tap in taps {
+                let on = all.iter().filter(|(a, on)| *on && a.kind == kind && a.tap == *tap).count();
+                let labels = [("alarm", kind.symbol()), ("tap", *tap)];
+                metric.encode_family(&labels)?.encode_gauge(&(on as f64))?;
+            }
+        }
+        let help = "Alarms that have begun";
+        let mut metric = self.0.encode_descriptor("alarms", help, None, MetricType::Counter)?;
+        for kind in AlarmKind::ALL {
+            let labels = [("alarm", kind.symbol())];
+            let mut one = metric.encode_family(&labels)?;
+            one.encode_counter(
+                &telemetry.alarms_raised(kind),
+                None::<&Exemplar<Vec<(String, String)>, f64>>,
+            )?;
+        }
+        Ok(())
+    }
+
     fn info(&mut self, name: &str, help: &str, labels: &Labels) -> Result<(), Error> {
         self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&labels)
     }
@@ -111,6 +137,7 @@ impl Collector for Sources {
         page.gauge("uptime", Some("seconds"), "Time since the start", up)?;
         self.audio(&mut page)?;
         self.load(&mut page)?;
+        page.alarms(&self.telemetry)?;
         self.engine(&mut page)?;
         if let Some(osc) = &self.osc {
             encode_osc(&mut page, osc)?;

@@ -19,6 +19,8 @@ pub const PERIODS: RangeInclusive<usize> = 16..=8192;
 /// Seconds that a print has in memory for a slow disk, and MiB that stay free.
 pub const PRINT_BUFFERS: RangeInclusive<u32> = 2..=30;
 pub const PRINT_SPARE: RangeInclusive<u64> = 1..=1_048_576;
+/// Seconds until an alarm begins.
+pub const ALARM_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -28,6 +30,7 @@ pub struct Settings {
     pub audio: Audio,
     pub jack: Jack,
     pub levels: Levels,
+    pub alarms: Alarms,
     pub print: Print,
     pub ledger: LedgerHabits,
     pub osc: Osc,
@@ -81,6 +84,46 @@ pub struct Levels {
 impl Default for Levels {
     fn default() -> Self {
         Levels { reference_dbfs: Spanned::new(0..0, -18.0) }
+    }
+}
+
+/// When an alarm begins; 0 s for never.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alarms {
+    pub silence_dbfs: Spanned<f64>,
+    pub silence_seconds: Spanned<f64>,
+    pub stuck_seconds: Spanned<f64>,
+    /// A pair that looks inverted.
+    pub inverted: bool,
+    /// A sample clock of another rate.
+    pub clock: bool,
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        let seconds = |s| Spanned::new(0..0, s);
+        Alarms {
+            silence_dbfs: Spanned::new(0..0, -60.0),
+            silence_seconds: seconds(10.0),
+            stuck_seconds: seconds(0.5),
+            inverted: true,
+            clock: true,
+        }
+    }
+}
+
+impl Alarms {
+    fn check(&self) -> Result<(), (usize, String)> {
+        in_range("silence_dbfs", &self.silence_dbfs, &(-200.0..=0.0), "dBFS")?;
+        for (key, value) in
+            [("silence_seconds", &self.silence_seconds), ("stuck_seconds", &self.stuck_seconds)]
+        {
+            if *value.get_ref() != 0.0 {
+                in_range(key, value, &ALARM_SECONDS, "s, or 0 for never")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -311,6 +354,7 @@ impl Settings {
         self.print.dir().map_err(|reason| (self.print.dir.span().start, reason))?;
         in_range("buffer_s", &self.print.buffer_s, &PRINT_BUFFERS, "s")?;
         in_range("spare_mib", &self.print.spare_mib, &PRINT_SPARE, "MiB")?;
+        self.alarms.check()?;
         in_range("reference_dbfs", &self.levels.reference_dbfs, &(-40.0..=0.0), "dBFS")
     }
 }
@@ -351,7 +395,7 @@ mod tests {
 
     /// Everything that a file says, without where it says it.
     fn said(s: &Settings) -> String {
-        let Settings { machine, audio, jack, levels, print, ledger, osc, http, state } = s;
+        let Settings { machine, audio, jack, levels, alarms, print, ledger, osc, http, state } = s;
         let rate = audio.rate.as_ref().map_or(crate::audio::clock::DEFAULT_RATE, |r| *r.get_ref());
         let period = audio.period.as_ref().map_or(crate::audio::clock::DEFAULT_PERIOD, |p| *p.get_ref());
         let client = jack.client.as_ref().map_or("lathe", |c| c.get_ref());
@@ -361,6 +405,8 @@ mod tests {
                 (&machine.name, rate, period, &jack.server, client, &jack.connect),
                 (levels.reference_dbfs.get_ref(), osc.address(), osc.allow.len(), osc.target.len()),
                 (http.address(), http.socket(), state.dir()),
+                (alarms.silence_dbfs.get_ref(), alarms.silence_seconds.get_ref()),
+                (alarms.stuck_seconds.get_ref(), alarms.inverted, alarms.clock),
                 (print.dir(), print.buffer_s.get_ref(), print.spare_mib.get_ref(), ledger.transport),
             )
         )
@@ -379,7 +425,7 @@ mod tests {
         let sections: Vec<&str> = table.keys().map(String::as_str).collect();
         assert_eq!(
             sections,
-            ["audio", "http", "jack", "ledger", "levels", "machine", "osc", "print", "state"]
+            ["alarms", "audio", "http", "jack", "ledger", "levels", "machine", "osc", "print", "state"]
         );
         assert_eq!(keys("audio"), ["backend", "period", "rate"]);
         assert_eq!(keys("jack"), ["client", "connect", "server"]);
@@ -387,6 +433,7 @@ mod tests {
         assert_eq!(keys("state"), ["dir"]);
         assert_eq!(keys("print"), ["buffer_s", "dir", "spare_mib"]);
         assert_eq!(keys("ledger"), ["transport"]);
+        assert_eq!(keys("alarms"), ["clock", "inverted", "silence_dbfs", "silence_seconds", "stuck_seconds"]);
         for planned in ["tls", "plain_lan"] {
             assert!(!text.contains(planned), "{planned} is refused, so it is not offered");
         }
@@ -419,6 +466,9 @@ mod tests {
             ("[audio]\nrate = 4000\n", "x.toml:2:8", "8000 to 768000 Hz"),
             ("[audio]\nperiod = 9000\n", "x.toml:2:10", "16 to 8192 frames"),
             ("[levels]\nreference_dbfs = nan\n", "x.toml:2:18", "-40 to 0 dBFS"),
+            ("[alarms]\nsilence_dbfs = 3\n", "x.toml:2:16", "-200 to 0 dBFS"),
+            ("[alarms]\nsilence_seconds = -1\n", "x.toml:2:19", "0.1 to 86400 s, or 0 for never"),
+            ("[alarms]\nstuck_seconds = nan\n", "x.toml:2:17", "0.1 to 86400 s, or 0 for never"),
             ("[jack]\nclient = \"a:b\"\n", "x.toml:2:10", "colon"),
             ("[jack]\nconnect = [[\"a\"]]\n", "x.toml:2:12", ""),
             ("[jack\n", "x.toml:1:6", ""),

@@ -45,8 +45,8 @@ enum Verb {
 struct Start {
     #[command(flatten)]
     remote: Remote,
-    /// What is measured: main out, main in, or what is listened to
-    #[arg(long, value_name = "TAP", default_value = "out", value_parser = ["out", "in", "monitor"])]
+    /// What is measured: main out, main in, what is listened to, or a slot's input or output, such as eq/out
+    #[arg(long, value_name = "TAP", default_value = "out")]
     tap: String,
     /// 1 to 96 printable characters; without it, one by its number
     #[arg(default_value = "", hide_default_value = true)]

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What those who only look at audio ask of the engine: taps, and which chain is running.
+//! What those who only look at audio ask of the engine: taps, what they are called, and which chain is running.
 
 use std::sync::Arc;
 
 use lathe_core::engine::tap::{Tap, TapId};
-use lathe_core::engine::{ChainSpec, Command, Status};
+use lathe_core::engine::{ChainSpec, Command, Status, TapPoint};
+use lathe_core::param::suggest;
+use lathe_core::units::Layout;
 
 use super::{Client, Control, Kind};
 
@@ -17,7 +19,55 @@ pub struct Sound {
     pub revision: u64,
 }
 
+/// A name that is no tap of the accepted rack.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("no tap \"{name}\"{hint}")]
+pub struct NoTap {
+    pub name: String,
+    /// What there is.
+    pub hint: String,
+}
+
+/// Where a tap is in a chain, and its channels; `None` if its slot is not there.
+pub fn place(name: &str, spec: &ChainSpec) -> Option<(TapPoint, Layout)> {
+    let main = || spec.layout.clone();
+    match name {
+        "in" => return Some((TapPoint::In, main())),
+        "out" => return Some((TapPoint::Out, main())),
+        "monitor" => return Some((TapPoint::Monitor, main())),
+        _ => {}
+    }
+    let (id, end) = name.rsplit_once('/')?;
+    let slot = &spec.slots[spec.find_slot(id)?.0 as usize];
+    let point = match end {
+        "in" => TapPoint::slot_in(id),
+        "out" => TapPoint::slot_out(id),
+        _ => return None,
+    };
+    Some((point, slot.format.layout.clone()))
+}
+
 impl Control {
+    /// Refuses the first name that is no tap of the accepted rack.
+    ///
+    /// # Errors
+    /// With what there is.
+    pub fn check_taps(&self, names: &[String]) -> Result<(), NoTap> {
+        let slots: Vec<String> = self.plan().walk().iter().map(|s| s.id.to_string()).collect();
+        let mut known: Vec<String> = ["in", "out", "monitor"].map(String::from).to_vec();
+        known.extend(slots.iter().flat_map(|s| [format!("{s}/in"), format!("{s}/out")]));
+        let Some(name) = names.iter().find(|n| !known.contains(n)) else { return Ok(()) };
+        let near = suggest(name, known.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!(" (did you mean \"{near}\"?)"),
+            None if slots.is_empty() => ": there is in, out and monitor".into(),
+            None => {
+                format!(": there is in, out, monitor, and <slot>/in and <slot>/out of {}", slots.join(", "))
+            }
+        };
+        Err(NoTap { name: name.clone(), hint })
+    }
+
     /// `None` before the first engine.
     pub fn sound(&self) -> Option<Sound> {
         let r = self.running.as_ref()?;

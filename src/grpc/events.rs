@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What happens to the audio: one task looks, everyone is told, and health is kept current.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::{Closing, convert, v1};
+use super::{Closing, Meters, convert, v1};
 use crate::control::{AudioState, Handle};
+use crate::telemetry::{Alarm, AlarmEvent, AlarmKind};
 
 /// The name under which health tells whether audio can be heard.
 pub(super) const AUDIO: &str = "lathe.v1.audio";
@@ -45,13 +47,45 @@ fn event(kind: v1::EventType, count: u64, message: String, now: &AudioState) -> 
         audio: Some(convert::audio(now)),
         count,
         lost: 0,
+        alarm: None,
+        alarms: Vec::new(),
     }
 }
 
-/// How it stands, as the first answer has it.
-pub(super) fn state(now: &AudioState) -> v1::WatchEventsResponse {
+/// How it stands, as the first answer has it, with the alarms that are on.
+pub(super) fn state(now: &AudioState, on: &[Alarm]) -> v1::WatchEventsResponse {
     let message = if is_heard(now) { "audio runs" } else { "audio cannot be heard" };
-    event(v1::EventType::State, 0, message.into(), now)
+    let mut alarms: Vec<v1::Alarm> = Vec::new();
+    for a in on {
+        let one = alarm(std::slice::from_ref(a));
+        match alarms.iter_mut().find(|b| (b.kind, &b.tap) == (one.kind, &one.tap)) {
+            Some(same) => same.channels.extend(one.channels),
+            None => alarms.push(one),
+        }
+    }
+    v1::WatchEventsResponse { alarms, ..event(v1::EventType::State, 0, message.into(), now) }
+}
+
+/// Alarms of one kind and tap.
+fn alarm(alarms: &[Alarm]) -> v1::Alarm {
+    let kind = match alarms.first().map(|a| a.kind) {
+        Some(AlarmKind::Silence) => v1::AlarmKind::Silence,
+        Some(AlarmKind::Stuck) => v1::AlarmKind::Stuck,
+        Some(AlarmKind::Inverted) => v1::AlarmKind::Inverted,
+        Some(AlarmKind::Clock) => v1::AlarmKind::Clock,
+        None => v1::AlarmKind::Unspecified,
+    };
+    v1::Alarm {
+        kind: kind.into(),
+        tap: alarms.first().map(|a| a.tap.to_string()).unwrap_or_default(),
+        channels: alarms.iter().filter_map(|a| a.channel).map(String::from).collect(),
+    }
+}
+
+fn alarmed(e: AlarmEvent, now: &AudioState) -> v1::WatchEventsResponse {
+    let kind = if e.on { v1::EventType::AlarmStarted } else { v1::EventType::AlarmEnded };
+    let (time, count) = (Some(convert::time(e.unix_ms)), e.alarms.len() as u64);
+    v1::WatchEventsResponse { time, alarm: Some(alarm(&e.alarms)), ..event(kind, count, e.message, now) }
 }
 
 /// What happened between two looks.
@@ -88,8 +122,15 @@ pub(super) async fn tell_health(health: &HealthReporter, now: &AudioState) {
 }
 
 /// Looks until the server stops.
-pub(super) async fn run(host: Handle, events: Events, health: HealthReporter, mut closing: Closing) {
+pub(super) async fn run(
+    host: Handle,
+    meters: Option<Arc<dyn Meters>>,
+    events: Events,
+    health: HealthReporter,
+    mut closing: Closing,
+) {
     let mut before = host.audio();
+    let mut seen = None;
     tell_health(&health, &before).await;
     loop {
         let now = host.audio();
@@ -98,6 +139,9 @@ pub(super) async fn run(host: Handle, events: Events, health: HealthReporter, mu
         }
         for event in between(&before, &now) {
             let _ = events.0.send(event); // nobody listens: nothing is owed
+        }
+        for e in meters.as_ref().map(|m| m.alarm_events(&mut seen)).unwrap_or_default() {
+            let _ = events.0.send(alarmed(e, &now));
         }
         before = now;
         tokio::select! {

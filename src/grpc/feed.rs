@@ -9,7 +9,7 @@ use super::look_request::Places;
 use super::v1;
 use super::{Answers, Closing, Meters, answers, farewell, look, look_request, readings, refuse};
 use crate::control::Client;
-use crate::telemetry::{EXTRAS, Extra, Feed, Frame, Refused, Telemetry, Want, extras};
+use crate::telemetry::{Alarm, AlarmEvent, EXTRAS, Extra, Feed, Frame, Refused, Telemetry, Want, extras};
 
 impl Meters for Telemetry {
     fn watch(
@@ -24,6 +24,14 @@ impl Meters for Telemetry {
         let slots = request.slots;
         tokio::spawn(pass_on(feed, move |frame| answer(&frame, &slots), to, closing));
         Ok(answers(from))
+    }
+
+    fn alarm_events(&self, seen: &mut Option<u64>) -> Vec<AlarmEvent> {
+        Telemetry::alarm_events(self, seen)
+    }
+
+    fn alarms(&self) -> Vec<Alarm> {
+        Telemetry::alarms(self).into_iter().filter(|(_, on)| *on).map(|(alarm, _)| alarm).collect()
     }
 
     fn watch_spectrum(
@@ -78,7 +86,7 @@ fn extra(symbol: &str) -> Result<&'static Extra, Status> {
 fn refused(e: Refused) -> Status {
     let field = match e {
         Refused::Rate(_) => "hz",
-        Refused::Tap { .. } | Refused::TooMany(_) => "taps",
+        Refused::Tap(_) | Refused::TooMany(_) => "taps",
         Refused::Setting(_) | Refused::Reference => "analysis",
         Refused::Full => return refuse::exhausted("meter subscribers", e),
         Refused::Budget { .. } => return refuse::exhausted("analysis budget", e),

@@ -6,7 +6,7 @@ use lathe_core::analysis::spectrum::SpectrumReadings;
 use lathe_core::analysis::stereo_field::StereoReadings;
 
 use super::v1;
-use super::v1::watch_spectrum_response::{Row, Trace};
+use super::v1::watch_spectrum_response::{Row, Trace, Wiring};
 use crate::telemetry::{Look, Sight};
 
 /// One look at a spectrum.
@@ -55,6 +55,16 @@ pub fn spectrum(look: Look) -> v1::WatchSpectrumResponse {
                 Trace { level: t.magnitude, phase: t.phase, coherence: t.coherence, ..Default::default() };
             (out.frequencies, out.traces, out.windows) = (t.hz, vec![trace], t.windows);
             out.delay = t.delay as u64;
+        }
+        Some(Sight::Wiring(w)) => {
+            let one = |w: Option<lathe_core::analysis::polarity::Wiring>| match w {
+                Some(w) => {
+                    Wiring { source: Some(w.source as u32), inverted: w.inverted, likeness: Some(w.likeness) }
+                }
+                None => Wiring::default(),
+            };
+            out.wiring = w.channels.into_iter().map(one).collect();
+            out.delay = w.delay as u64;
         }
         Some(Sight::Pair(..)) | None => {}
     }

@@ -14,6 +14,7 @@ use lathe_core::analysis::spectrum_settings::Source;
 use lathe_core::analysis::stereo_field::StereoSettings;
 use lathe_core::analysis::transfer::TransferSettings;
 use lathe_core::analysis::windows::Window;
+use lathe_core::analysis::wiring::WiringSettings;
 
 use super::v1;
 use super::v1::watch_spectrum_request::{self as ask, Analysis};
@@ -153,6 +154,12 @@ pub fn spectrum(request: &v1::WatchSpectrumRequest, places: &dyn Places) -> Resu
             };
             reference = Some(from);
             View::Transfer(settings)
+        }
+        Analysis::Wiring(w) => {
+            let from = named(&w.reference, "in");
+            let delay = w.delay.map(|d| d as usize).or_else(|| places.delay(&from, &tap)).unwrap_or(0);
+            reference = Some(from);
+            View::Wiring(WiringSettings { channels, delay })
         }
     };
     Ok(Watch { hz, tap, reference, view })

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use super::v1::{self, meter_service_server::MeterService};
 use super::{Answers, Closing, Rooms, client, refuse};
 use crate::control::Client;
+use crate::telemetry::{Alarm, AlarmEvent};
 
 /// Readings per second if nothing is said.
 const DEFAULT_HZ: f64 = 10.0;
@@ -34,6 +35,14 @@ pub trait Meters: Send + Sync + 'static {
     ) -> Result<Answers<v1::WatchScopeResponse>, Status>;
     /// Begins a new measurement, for everyone.
     fn reset(&self, client: Client);
+    /// Alarms that have begun and ended since a number, which becomes the newest.
+    fn alarm_events(&self, _seen: &mut Option<u64>) -> Vec<AlarmEvent> {
+        Vec::new()
+    }
+    /// Alarms that are on.
+    fn alarms(&self) -> Vec<Alarm> {
+        Vec::new()
+    }
 }
 
 pub(super) struct Watched(pub Rooms);

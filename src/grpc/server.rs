@@ -99,7 +99,8 @@ async fn router(
     let events = Events::new();
     let (health, health_service) = tonic_health::server::health_reporter();
     events::tell_health(&health, &services.host.audio()).await;
-    let looks = events::run(services.host.clone(), events.clone(), health, closing.clone());
+    let looks =
+        events::run(services.host.clone(), services.meters.clone(), events.clone(), health, closing.clone());
     let looks = tokio::spawn(looks);
     let Services { host, snapshots, meters, prints, ledger, http, counts: _ } = services;
     let rooms = Rooms { host, snapshots, meters, prints, ledger, events, closing };

@@ -56,7 +56,8 @@ impl SystemService for Daemon {
         let (to, from) = mpsc::channel(16);
         let mut events = self.rooms.events.subscribe();
         let mut closing = self.rooms.closing.clone();
-        let first = events::state(&self.rooms.host.audio());
+        let alarms = self.rooms.meters.as_ref().map(|m| m.alarms()).unwrap_or_default();
+        let first = events::state(&self.rooms.host.audio(), &alarms);
         tokio::spawn(async move {
             let (mut next, mut lost) = (first, 0);
             while tell(&to, &mut closing, v1::WatchEventsResponse { lost, ..next }).await {

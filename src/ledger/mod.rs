@@ -25,12 +25,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::book::Book;
 use self::keeper::Desk;
-use self::worker::{Ask, Habits, Verb, Worker, point};
+use self::worker::{Ask, Habits, Verb, Worker};
 use crate::control::Handle;
+use crate::control::taps::NoTap;
 use crate::store::{Album, AlbumSummary, LedgerStore, MAX_TRACKS, Track, TrackState, check_name};
 
 /// The tap of a track for which none is named.
 pub const DEFAULT_TAP: &str = "out";
+/// Longest name of a tap that is looked for, in bytes.
+const MAX_TAP: usize = 256;
 /// How long who asked waits for the disk.
 const DISK: Duration = Duration::from_secs(5);
 /// Most that wait for the thread.
@@ -41,8 +44,8 @@ const MAX_ASKS: usize = 64;
 pub enum LedgerError {
     #[error("{0}")]
     Name(String),
-    #[error("\"{0}\" is no tap that a track can be of: in, out, monitor")]
-    Tap(String),
+    #[error(transparent)]
+    Tap(#[from] NoTap),
     #[error("no track is open; start one first")]
     NotOpen,
     #[error(
@@ -161,13 +164,17 @@ impl Ledger {
         Ok(shown)
     }
 
-    /// Starts a track; one that is open is closed on the same frame. An empty name: one by its number.
+    /// Starts a track; one that is open is closed on the same frame. An empty name: one by its number. The tap is
+    /// any that a meter may read; an empty one is `out`.
     ///
     /// # Errors
     /// Nothing was started.
     pub fn start_track(&self, name: &str, tap: &str) -> Result<Shown, LedgerError> {
         let tap = if tap.is_empty() { DEFAULT_TAP } else { tap };
-        point(tap).ok_or_else(|| LedgerError::Tap(tap.into()))?;
+        if tap.len() > MAX_TAP {
+            let name = tap.chars().take(32).chain(['…']).collect();
+            return Err(NoTap { name, hint: format!(": a name of {} bytes", tap.len()) }.into());
+        }
         let name = match name.trim() {
             "" => format!("Track {}", self.show()?.album.tracks.len() + 1),
             name => checked(name)?,

@@ -16,6 +16,7 @@ use super::book::{Book, blank};
 use super::keeper::Desk;
 use super::{LedgerError, NOT_OPEN, Shown, now_unix_ms};
 use crate::control::Handle;
+use crate::control::taps::place;
 use crate::store::{Album, MAX_TRACKS, Track, TrackState};
 
 /// Between two reads of a tap, and between two looks around when nothing runs.
@@ -67,9 +68,11 @@ pub struct Ask {
     pub reply: SyncSender<Answer>,
 }
 
-/// The engine that can be heard.
+/// The engine that can be heard, and a tap in it.
 struct Sound {
     engine: Arc<Status>,
+    point: TapPoint,
+    /// Of the tap.
     layout: Layout,
     rate: u32,
 }
@@ -78,6 +81,8 @@ struct Sound {
 struct Line {
     engine: Arc<Status>,
     tap: TapId,
+    name: String,
+    layout: Layout,
     reader: TapReader,
     /// Glitches that the server had told of before.
     xruns: u64,
@@ -191,8 +196,8 @@ impl Worker {
         Ok(())
     }
 
-    /// The engine that runs, if somebody can hear it, and it does not play the demo.
-    fn sound(&self) -> Result<Sound, LedgerError> {
+    /// The engine that runs, if somebody can hear it, it does not play the demo, and it has the tap.
+    fn sound(&self, tap: &str) -> Result<Sound, LedgerError> {
         let audio = self.host.audio();
         if audio.audible && audio.source == "demo" {
             return Err(LedgerError::Demo);
@@ -201,16 +206,19 @@ impl Worker {
             (true, ..) => "the audio server hangs",
             (_, false, _) => "no audio runs",
             (.., None) => "no engine runs",
-            (.., Some(s)) => {
-                let (layout, rate) = (s.spec.layout.clone(), s.spec.sample_rate);
-                return Ok(Sound { engine: s.status, layout, rate });
-            }
+            (.., Some(s)) => match place(tap, &s.spec) {
+                Some((point, layout)) => {
+                    return Ok(Sound { engine: s.status, point, layout, rate: s.spec.sample_rate });
+                }
+                None => return Err(LedgerError::Unheard(gone(tap))),
+            },
         };
         Err(LedgerError::Unheard(why.into()))
     }
 
     fn start(&mut self, name: &str, tap: &str) -> Result<(), LedgerError> {
-        let sound = self.sound()?;
+        self.host.control().check_taps(&[tap.to_string()])?;
+        let sound = self.sound(tap)?;
         let album = self.book.album();
         if album.tracks.len() >= MAX_TRACKS {
             return Err(LedgerError::Full);
@@ -220,8 +228,9 @@ impl Worker {
             return Err(LedgerError::Layout { album: album.layout.clone(), sound: layout });
         }
         // The same tap of the same engine goes on: not a frame is lost between two tracks.
-        let same = self.line.as_ref().is_some_and(|l| Arc::ptr_eq(&l.engine, &sound.engine))
-            && self.book.track().is_some_and(|t| t.tap == tap);
+        let goes_on =
+            |l: &Line| Arc::ptr_eq(&l.engine, &sound.engine) && l.name == tap && l.layout == sound.layout;
+        let same = self.line.as_ref().is_some_and(goes_on) && self.book.track().is_some();
         let line = if same { None } else { Some(self.arm(tap, &sound)?) };
         self.settle();
         let now = now_unix_ms();
@@ -274,7 +283,7 @@ impl Worker {
         if track.state == TrackState::Running {
             return Ok(());
         }
-        let sound = self.sound()?;
+        let sound = self.sound(&track.tap)?;
         if let Some(why) = differs(&track, &sound) {
             return Err(LedgerError::Unheard(format!("{why}; close it and start another")));
         }
@@ -291,15 +300,32 @@ impl Worker {
 
     /// Takes what has come, up to a frame; true if there was something.
     fn pump(&mut self, until: Option<Frame>) -> bool {
+        let mut reached = self.book.reached();
         let Some(line) = &mut self.line else { return false };
-        for n in 0..AT_ONCE {
-            if until.is_some_and(|at| self.book.reached().is_some_and(|r| r >= at)) {
-                return n > 0;
-            }
-            let Some(chunk) = line.reader.read() else { return n > 0 };
-            self.book.chunk(&chunk);
+        let mut taken = Vec::new();
+        while taken.len() < AT_ONCE && until.is_none_or(|at| reached.is_none_or(|r| r < at)) {
+            let Some(chunk) = line.reader.read() else { break };
+            reached = Some(chunk.frame + QUANTUM as u64);
+            taken.push(chunk);
         }
+        // A slot that is taken out of the rack leaves a tap that gives silence. If it is still accepted now, it
+        // was in the sound of what was read before.
+        if taken.is_empty() || self.line_gone().is_some() {
+            return false;
+        }
+        taken.iter().for_each(|chunk| self.book.chunk(chunk));
         true
+    }
+
+    /// Why the tap of the running track is not in the accepted rack any more.
+    fn line_gone(&self) -> Option<String> {
+        let line = self.line.as_ref()?;
+        let sound = self.host.control().sound()?;
+        match place(&line.name, &sound.spec) {
+            Some((_, layout)) if layout == line.layout => None,
+            Some(_) => Some(format!("{} has other channels now", line.name)),
+            None => Some(gone(&line.name)),
+        }
     }
 
     /// Takes all up to the frame that the engine has reached now.
@@ -329,9 +355,9 @@ impl Worker {
 
     /// Sends a tap to the engine.
     fn arm(&self, tap: &str, sound: &Sound) -> Result<Line, LedgerError> {
-        let point = super::point(tap).ok_or_else(|| LedgerError::Tap(tap.into()))?;
+        let name = tap.to_string();
         let frames = (RING * sound.rate as usize).next_multiple_of(QUANTUM);
-        let (tap, reader) = Tap::new(point, sound.layout.len(), frames);
+        let (tap, reader) = Tap::new(sound.point, sound.layout.len(), frames);
         let (id, mut tap) = (tap.id, Box::new(tap));
         let end = Instant::now() + LAST;
         loop {
@@ -339,9 +365,13 @@ impl Worker {
             if !control.status().is_some_and(|s| Arc::ptr_eq(s, &sound.engine)) {
                 return Err(LedgerError::Unheard("the engine was replaced at this moment; try again".into()));
             }
-            match control.arm(tap) {
-                Ok(()) => break,
-                Err(back) => tap = back,
+            // A slot that was put in at this moment is heard once its chain runs.
+            let runs = control.sound().is_some_and(|s| s.status.chain.load(Relaxed) >= s.revision);
+            if runs {
+                match control.arm(tap) {
+                    Ok(()) => break,
+                    Err(back) => tap = back,
+                }
             }
             drop(control);
             if Instant::now() > end {
@@ -350,7 +380,8 @@ impl Worker {
             std::thread::sleep(POLL);
         }
         let xruns = self.host.audio().xruns;
-        Ok(Line { engine: sound.engine.clone(), tap: id, reader, xruns })
+        let (engine, layout) = (sound.engine.clone(), sound.layout.clone());
+        Ok(Line { engine, tap: id, name, layout, reader, xruns })
     }
 
     /// What is heard from now on.
@@ -392,19 +423,22 @@ impl Worker {
                 line.xruns = audio.xruns;
                 self.book.note_xruns(xruns);
             }
-            let same = self.host.control().status().is_some_and(|s| Arc::ptr_eq(s, &line.engine));
-            if same && audio.audible && !audio.hung {
+            let engine = line.engine.clone();
+            let same = self.host.control().status().is_some_and(|s| Arc::ptr_eq(s, &engine));
+            let gone = self.line_gone();
+            if same && audio.audible && !audio.hung && gone.is_none() {
                 return;
             }
             // What the engine gave before is still to be had.
             while self.pump(None) {}
-            let why = match (audio.hung, audio.audible) {
-                (true, _) => "the audio server hangs",
-                (_, false) => "the audio server is gone",
-                _ => "the engine was replaced",
+            let why = match (audio.hung, audio.audible, gone) {
+                (true, ..) => "the audio server hangs".into(),
+                (_, false, _) => "the audio server is gone".into(),
+                (.., Some(gone)) if same => gone,
+                _ => "the engine was replaced".to_string(),
             };
             tracing::warn!("the running track is interrupted: {why}");
-            self.book.lose(why);
+            self.book.lose(&why);
             self.hang_up();
             self.save(None);
         } else if let Some(track) = self.book.track().filter(|t| t.state == TrackState::Running).cloned() {
@@ -431,7 +465,7 @@ impl Worker {
 
     /// The running track goes on, if there is sound for it.
     fn rejoin(&mut self, track: &Track) {
-        let sound = match self.sound() {
+        let sound = match self.sound(&track.tap) {
             Ok(sound) => sound,
             Err(why) => return self.book.wait_for(&format!("it waits: {why}")),
         };
@@ -459,12 +493,7 @@ fn differs(track: &Track, sound: &Sound) -> Option<String> {
     (track.layout != layout).then(|| format!("the layout changed from {} to {layout}", track.layout))
 }
 
-/// What a tap's name means.
-pub fn point(tap: &str) -> Option<TapPoint> {
-    match tap {
-        "in" => Some(TapPoint::In),
-        "out" => Some(TapPoint::Out),
-        "monitor" => Some(TapPoint::Monitor),
-        _ => None,
-    }
+/// What is said of a tap that the rack does not have now.
+fn gone(tap: &str) -> String {
+    format!("the rack has no {tap}")
 }

@@ -91,7 +91,7 @@ impl Desk {
         if self.syncs.len() >= MAX_SYNCS {
             return turn.refuse(address, Code::Failed, format!("{MAX_SYNCS} wait already"));
         }
-        let waits = self.errands.as_ref().is_some_and(|e| e.waits(turn.from));
+        let waits = self.waits(turn.from);
         let revision = self.host.control().revision();
         self.syncs.push((turn.from, number, (!waits).then(|| Audible::new(revision))));
     }
@@ -157,10 +157,12 @@ impl Desk {
         }
     }
 
-    /// What changes snapshots or the ledger, and what is asked after it, is done beside this thread.
+    /// What changes snapshots, the ledger or prints, and what is asked after it, is done beside this thread.
     fn errand(&mut self, turn: &mut Turn, address: &str, request: OscRequest) {
-        let Some(errands) = &mut self.errands else {
-            return turn.refuse(address, Code::Failed, "neither snapshots nor a ledger are kept here");
+        let prints = matches!(request, OscRequest::Print(_));
+        let Some(errands) = (if prints { &mut self.printing } else { &mut self.errands }) else {
+            let what = if prints { "no prints are made" } else { "neither snapshots nor a ledger are kept" };
+            return turn.refuse(address, Code::Failed, format!("{what} here"));
         };
         match (&request, &self.snapshots) {
             (OscRequest::SnapshotList, Some(s)) if !errands.waits(turn.from) => {
@@ -180,7 +182,9 @@ impl Desk {
         let done = if idle { errands.next(AT_ONCE) } else { None };
         match done.map(|d| d.came) {
             Some(Ok(Outcome::TellAll(current))) => self.tell_all(&current, None),
-            Some(Ok(Outcome::Answer(answer))) => turn.answer(address, answer),
+            Some(Ok(Outcome::Answer(answers))) => {
+                answers.into_iter().for_each(|answer| turn.answer(address, answer));
+            }
             Some(Ok(Outcome::AnswerAndTell(answer))) => {
                 self.tell_all(&answer, Some(client));
                 turn.answer(address, answer);

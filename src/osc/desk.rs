@@ -2,7 +2,7 @@
 //! All that the server's thread holds, and what it does between packets: changes and readings out, leases,
 //! `/sync`, the sample clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,9 +13,10 @@ use super::codec::{Arg, Booleans, Message};
 use super::errands::{Done, Errands, Outcome};
 use super::feed::{Feed, Forms};
 use super::frames::FrameClock;
+use super::lookout::{Lookout, News};
 use super::outbox::datagrams;
 use super::policy::{Ledger, Nonces};
-use super::ports::{Meters, Ports, Snapshots};
+use super::ports::{Alarms, Meters, Ports, Snapshots};
 use super::reply;
 use super::request::{Form, control_address};
 use super::server::OscSettings;
@@ -66,6 +67,9 @@ pub(super) struct Desk {
     pub host: Handle,
     pub meters: Option<Arc<dyn Meters>>,
     pub snapshots: Option<Arc<dyn Snapshots>>,
+    pub alarms: Option<Arc<dyn Alarms>>,
+    /// The last alarm that was heard of.
+    pub alarm: Option<u64>,
     pub settings: OscSettings,
     pub receiver: Receiver,
     pub sources: Sources,
@@ -74,6 +78,11 @@ pub(super) struct Desk {
     /// Those without an [`Audible`] wait for the snapshots of their source first.
     pub syncs: Vec<(SocketAddr, i32, Option<Audible>)>,
     pub errands: Option<Errands>,
+    /// The same for prints.
+    pub printing: Option<Errands>,
+    pub lookout: Option<Lookout>,
+    /// What the lookout told last, by its key.
+    pub standing: BTreeMap<String, News>,
     pub clock: FrameClock,
     pub nonces: Nonces,
     pub start: Instant,
@@ -82,7 +91,6 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(out: Out, host: Handle, ports: Ports, settings: OscSettings) -> std::io::Result<Self> {
-        let Ports { meters, snapshots, ledger } = ports;
         let start = Instant::now();
         let target = |(n, t): (usize, &super::server::Target)| {
             let mut feed = Feed::new(t.addr, FIRST_TARGET + n as u64, false);
@@ -91,12 +99,18 @@ impl Desk {
         };
         let targets = settings.targets.iter().enumerate().map(target).collect();
         let receiver = host.control().subscribe();
-        let some = snapshots.is_some() || ledger.is_some();
-        let errands = some.then(|| Errands::start(snapshots.clone(), ledger)).transpose()?;
+        let some = ports.snapshots.is_some() || ports.ledger.is_some();
+        let errands = some.then(|| Errands::start("osc-disk", &ports)).transpose()?;
+        let some = ports.prints.is_some();
+        let printing = some.then(|| Errands::start("osc-print", &ports)).transpose()?;
+        let lookout = Lookout::start(&ports)?;
+        let Ports { meters, snapshots, alarms, .. } = ports;
         Ok(Desk {
             host,
             meters,
             snapshots,
+            alarms,
+            alarm: None,
             settings,
             receiver,
             sources: Sources::default(),
@@ -104,6 +118,9 @@ impl Desk {
             own: VecDeque::new(),
             syncs: Vec::new(),
             errands,
+            printing,
+            lookout,
+            standing: BTreeMap::new(),
             clock: FrameClock::default(),
             nonces: Nonces::default(),
             start,
@@ -120,23 +137,26 @@ impl Desk {
         self.out.stats.set_clients(self.sources.listeners());
         self.take_errands_home(now);
         self.hear_changes();
+        self.hear_news();
+        self.hear_alarms();
         self.tell(now);
         self.answer_syncs();
     }
 
     /// Answers those whose snapshots are done.
     fn take_errands_home(&mut self, now: Instant) {
-        while let Some(Done { from, came }) = self.errands.as_mut().and_then(|e| e.next(Duration::ZERO)) {
-            let answer = match came {
+        let next = |e: &mut Option<Errands>| e.as_mut().and_then(|e| e.next(Duration::ZERO));
+        while let Some(Done { from, came }) = next(&mut self.errands).or_else(|| next(&mut self.printing)) {
+            let answers = match came {
                 Ok(Outcome::TellAll(current)) => {
                     self.tell_all(&current, None);
                     continue;
                 }
-                Ok(Outcome::Answer(answer)) => answer,
+                Ok(Outcome::Answer(answers)) => answers,
                 Ok(Outcome::AnswerAndTell(answer)) => {
                     let client = self.sources.get(from).map(|s| s.client);
                     self.tell_all(&answer, client);
-                    answer
+                    vec![answer]
                 }
                 Err(refused) => {
                     let Out { stats, log, .. } = &mut self.out;
@@ -145,11 +165,11 @@ impl Desk {
                     if !may {
                         continue;
                     }
-                    reply::error(&refused)
+                    vec![reply::error(&refused)]
                 }
             };
             if let Some(source) = self.sources.get(from) {
-                self.out.send(from, &mut source.ledger, &[answer], source.booleans);
+                self.out.send(from, &mut source.ledger, &answers, source.booleans);
             }
         }
     }
@@ -169,8 +189,39 @@ impl Desk {
 
     /// True if something may be due soon.
     pub fn is_busy(&self) -> bool {
-        let errands = self.errands.as_ref().is_some_and(|e| !e.is_idle());
+        let errands = [&self.errands, &self.printing].into_iter().flatten().any(|e| !e.is_idle());
         errands || !self.targets.is_empty() || !self.syncs.is_empty() || self.sources.listeners() > 0
+    }
+
+    /// True while something that this source asked for is not done.
+    pub fn waits(&self, from: SocketAddr) -> bool {
+        [&self.errands, &self.printing].into_iter().flatten().any(|e| e.waits(from))
+    }
+
+    fn hear_alarms(&mut self) {
+        let Some(alarms) = &self.alarms else { return };
+        for alarm in alarms.since(&mut self.alarm) {
+            self.tell_all(&reply::alarm(&alarm), None);
+        }
+    }
+
+    /// Tells what has moved by itself: prints and the ledger.
+    fn hear_news(&mut self) {
+        let wanted = !self.targets.is_empty() || self.sources.listeners() > 0;
+        let Some(lookout) = &self.lookout else { return };
+        lookout.want(wanted);
+        if !wanted {
+            self.standing.clear();
+        }
+        while let Some(news) = self.lookout.as_ref().filter(|_| wanted).and_then(Lookout::next) {
+            if self.standing.get(&news.key).is_some_and(|n| n.message == news.message) {
+                continue;
+            }
+            self.tell_all(&news.message, None);
+            // Of those that are over the last one is remembered.
+            self.standing.retain(|_, n| !n.over || n.message.address != news.message.address);
+            self.standing.insert(news.key.clone(), news);
+        }
     }
 
     /// Takes a reading of the sample clock.
@@ -248,11 +299,16 @@ impl Desk {
 
     /// Full states, values and readings that are due.
     fn tell(&mut self, now: Instant) {
-        let Desk { host, meters, snapshots, sources, targets, out, .. } = self;
+        let Desk { host, meters, snapshots, alarms, sources, targets, out, standing, .. } = self;
         let mut one = |ledger: &mut Ledger, feed: &mut Feed| {
             let mut messages = Vec::new();
             if feed.take_state(now) {
                 messages.extend(state(host, snapshots.as_deref(), feed));
+                let alarms = alarms.as_ref().map(|a| a.all()).unwrap_or_default();
+                messages.extend(alarms.iter().map(reply::alarm).filter(|m| feed.covers(&m.address)));
+                messages.extend(
+                    standing.values().filter(|n| feed.covers(&n.message.address)).map(|n| n.message.clone()),
+                );
             }
             let ready = feed.ready(now);
             if !ready.is_empty() {
@@ -273,9 +329,10 @@ impl Desk {
     }
 
     fn answer_syncs(&mut self) {
-        let Desk { host, syncs, sources, out, errands, .. } = self;
+        let Desk { host, syncs, sources, out, errands, printing, .. } = self;
+        let waits = |to| [&*errands, &*printing].into_iter().flatten().any(|e: &Errands| e.waits(to));
         syncs.retain_mut(|(to, number, audible)| {
-            if audible.is_none() && errands.as_ref().is_some_and(|e| e.waits(*to)) {
+            if audible.is_none() && waits(*to) {
                 return true;
             }
             let audible = audible.get_or_insert_with(|| Audible::new(host.control().revision()));

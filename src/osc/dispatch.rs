@@ -13,7 +13,7 @@ use super::outbox::datagrams;
 use super::policy::Role;
 use super::precheck::MAX_ELEMENTS;
 use super::reply;
-use super::request::{Code, Form, LedgerErrand, OscRequest, Refused, Value, requests};
+use super::request::{Code, Form, LedgerErrand, OscRequest, PrintErrand, Refused, Value, requests};
 use super::stats::Loss;
 use super::time::{self, Due};
 use crate::control::Client;
@@ -153,6 +153,12 @@ impl Desk {
             OscRequest::Ping(n) => turn.answer(address, reply::pong(n)),
             OscRequest::Hello(nonce) => self.hello(turn, address, nonce),
             OscRequest::Sync(n) => self.sync(turn, address, n),
+            OscRequest::Alarms => match &self.alarms {
+                Some(alarms) => {
+                    reply::alarms(&alarms.all()).into_iter().for_each(|m| turn.answer(address, m));
+                }
+                None => turn.refuse(address, Code::Failed, "no alarms are watched here"),
+            },
             acting => self.act(turn, address, acting),
         }
     }
@@ -193,10 +199,12 @@ pub(super) fn asker(client: Client) -> u64 {
 fn role_for(request: &OscRequest) -> Role {
     match request {
         OscRequest::SnapshotDelete { .. } => Role::Admin,
-        OscRequest::Ledger(LedgerErrand::Status) => Role::View,
+        OscRequest::Ledger(LedgerErrand::Status | LedgerErrand::Tracks { .. } | LedgerErrand::Albums(_))
+        | OscRequest::Print(PrintErrand::Status(_) | PrintErrand::List(_)) => Role::View,
         OscRequest::Set { .. }
         | OscRequest::MeterReset
         | OscRequest::Ledger(_)
+        | OscRequest::Print(_)
         | OscRequest::SnapshotStore { .. }
         | OscRequest::SnapshotRecall { .. }
         | OscRequest::Undo

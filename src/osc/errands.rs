@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What waits for a disk: snapshots are stored, recalled and deleted and the ledger is written on a thread of
-//! their own, so that nobody's fader waits for them. What one source asks of them stays in its order.
+//! their own, so that nobody's fader waits for them; prints, which take longer, have another one. What one source
+//! asks of each stays in its order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use super::codec::Message;
 use super::desk::current_message;
-use super::ports::{Fields, Ledger, Refusal, Snapshots};
+use super::ports::{Fields, Ledger, Ports, Prints, Refusal, Snapshots};
 use super::reply;
-use super::request::{Code, LedgerErrand, OscRequest, Refused};
+use super::request::{Code, LedgerErrand, OscRequest, PrintErrand, Refused};
 use crate::control::Client;
 
 /// Most that wait.
@@ -35,7 +35,7 @@ pub struct Done {
 
 /// Whom to tell.
 pub enum Outcome {
-    Answer(Message),
+    Answer(Vec<Message>),
     /// Who asked, and everyone else.
     AnswerAndTell(Message),
     /// The current snapshot may be another one.
@@ -53,15 +53,12 @@ pub struct Errands {
 }
 
 impl Errands {
-    pub fn start(
-        snapshots: Option<Arc<dyn Snapshots>>,
-        ledger: Option<Arc<dyn Ledger>>,
-    ) -> std::io::Result<Errands> {
+    pub fn start(name: &str, ports: &Ports) -> std::io::Result<Errands> {
         let (out, taken) = sync_channel(MAX_ERRANDS);
         let (back, home) = channel();
-        let thread = std::thread::Builder::new()
-            .name("osc-disk".into())
-            .spawn(move || run(snapshots.as_deref(), ledger.as_deref(), &taken, &back))?;
+        let ports = ports.clone();
+        let thread = std::thread::Builder::new().name(name.into());
+        let thread = thread.spawn(move || run(&ports, &taken, &back))?;
         Ok(Errands { out: Some(out), home, waiting: Vec::new(), thread: Some(thread) })
     }
 
@@ -109,18 +106,22 @@ impl Drop for Errands {
     }
 }
 
-fn run(
-    snapshots: Option<&dyn Snapshots>,
-    ledger: Option<&dyn Ledger>,
-    taken: &Receiver<Errand>,
-    back: &Sender<Done>,
-) {
+fn run(ports: &Ports, taken: &Receiver<Errand>, back: &Sender<Done>) {
+    let without = |what: &str| Err((Code::Failed, format!("no {what} here")));
     for Errand { from, client, address, request } in taken {
-        let done = match (&request, snapshots, ledger) {
-            (OscRequest::Ledger(errand), _, Some(ledger)) => written(ledger, errand),
-            (OscRequest::Ledger(_), _, None) => Err((Code::Failed, "no ledger is kept here".into())),
-            (_, Some(snapshots), _) => kept(snapshots, &request, client),
-            (_, None, _) => Err((Code::Failed, "no snapshots are kept here".into())),
+        let done = match &request {
+            OscRequest::Ledger(errand) => match &ports.ledger {
+                Some(ledger) => written(&**ledger, errand),
+                None => without("ledger is kept"),
+            },
+            OscRequest::Print(errand) => match &ports.prints {
+                Some(prints) => printed(&**prints, errand),
+                None => without("prints are made"),
+            },
+            _ => match &ports.snapshots {
+                Some(snapshots) => kept(&**snapshots, &request, client),
+                None => without("snapshots are kept"),
+            },
         };
         let came = done.map_err(|(code, text)| Refused::new(&address, code, text));
         if back.send(Done { from, came }).is_err() {
@@ -143,19 +144,42 @@ fn kept(snapshots: &dyn Snapshots, request: &OscRequest, client: Client) -> Resu
 
 fn written(ledger: &dyn Ledger, errand: &LedgerErrand) -> Result<Outcome, Refusal> {
     let fields: Fields = match errand {
-        LedgerErrand::Start(name) => ledger.start(name)?,
+        LedgerErrand::Start { name, tap } => ledger.start(name, tap)?,
         LedgerErrand::Pause => ledger.pause()?,
         LedgerErrand::Resume => ledger.resume()?,
         LedgerErrand::Close => ledger.close()?,
-        LedgerErrand::Status => return Ok(Outcome::Answer(reply::ledger(&ledger.status()?))),
+        LedgerErrand::Album(name) => ledger.turn(name)?,
+        LedgerErrand::Status => return Ok(Outcome::Answer(vec![reply::ledger(&ledger.status()?)])),
+        LedgerErrand::Tracks { album, most } => {
+            let tracks = ledger.tracks(album, *most)?;
+            return Ok(Outcome::Answer(reply::listing("/ledger/tracks", "/ledger/track", &tracks)));
+        }
+        LedgerErrand::Albums(most) => {
+            let albums = ledger.albums(*most)?;
+            return Ok(Outcome::Answer(reply::listing("/ledger/albums", "/ledger/album", &albums)));
+        }
     };
     Ok(Outcome::AnswerAndTell(reply::ledger(&fields)))
 }
 
+fn printed(prints: &dyn Prints, errand: &PrintErrand) -> Result<Outcome, Refusal> {
+    let fields: Fields = match errand {
+        PrintErrand::Start { name, source } => prints.start(name, source)?,
+        PrintErrand::Stop(name) => prints.stop(name)?,
+        PrintErrand::Status(name) => prints.status(name)?,
+        PrintErrand::List(most) => {
+            let list = prints.list(*most)?;
+            return Ok(Outcome::Answer(reply::listing("/print/list", "/print/entry", &list)));
+        }
+    };
+    // Others are told by who looks at what moves.
+    Ok(Outcome::Answer(vec![reply::print(&fields)]))
+}
+
 fn outcome(snapshots: &dyn Snapshots, request: &OscRequest) -> Outcome {
     match request {
-        OscRequest::SnapshotList => Outcome::Answer(list_message(snapshots)),
-        OscRequest::SnapshotCurrent => Outcome::Answer(current_message(snapshots)),
+        OscRequest::SnapshotList => Outcome::Answer(vec![list_message(snapshots)]),
+        OscRequest::SnapshotCurrent => Outcome::Answer(vec![current_message(snapshots)]),
         _ => Outcome::TellAll(current_message(snapshots)),
     }
 }

@@ -216,7 +216,10 @@ impl Feed {
             let hz = f64::from(group.hz);
             let frames: Vec<Message> = many
                 .iter()
-                .filter_map(|name| Some(reply::frames(name, &meters.frames(group.subscriber, hz, name)?)))
+                .filter_map(|name| {
+                    let message = if meters.is_numbers(name) { reply::numbers } else { reply::frames };
+                    Some(message(name, &meters.frames(group.subscriber, hz, name)?))
+                })
                 .collect();
             let new = match names.is_empty() {
                 true => (many.is_empty() || !frames.is_empty()).then(Vec::new),

@@ -15,7 +15,8 @@
 //! | `desk` | what the thread holds, and what it does between packets |
 //! | `queue` | packets that wait, a line for every source |
 //! | `dispatch`, `edits`, `actions` | one packet: order and answers; values; the rest |
-//! | `errands` | what waits for a disk, on a thread of its own |
+//! | `errands` | what waits for a disk, on threads of its own |
+//! | `lookout` | what moves by itself: prints and the ledger |
 //! | `clients`, `feed` | who sends; what one receiver is told |
 //! | `frames` | which frame of the engine a moment is |
 //! | `outbox` | messages to datagrams |
@@ -32,6 +33,7 @@ mod errands;
 pub mod error;
 mod feed;
 mod frames;
+mod lookout;
 pub mod matcher;
 mod outbox;
 pub mod policy;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the server needs of other rooms, as it sees them: the readings, the snapshots and the ledger.
+//! What the server needs of other rooms, as it sees them: the readings, the snapshots, the ledger, the prints.
 
 use std::sync::Arc;
 
@@ -25,6 +25,10 @@ pub trait Meters: Send + Sync {
     }
     /// True for a reading that is many values at once: [`frames`](Meters::frames) has them.
     fn is_frames(&self, _name: &str) -> bool {
+        false
+    }
+    /// True for such a reading if it is few numbers, each an argument.
+    fn is_numbers(&self, _name: &str) -> bool {
         false
     }
     /// The newest values of such a reading for this subscriber; `None` if there is nothing new.
@@ -56,11 +60,48 @@ pub trait Snapshots: Send + Sync {
 
 /// The session's ledger. What changes something may wait for a disk and for the first frame.
 pub trait Ledger: Send + Sync {
-    fn start(&self, name: &str) -> Result<Fields, Refusal>;
+    /// An empty name or tap: what is usual.
+    fn start(&self, name: &str, tap: &str) -> Result<Fields, Refusal>;
     fn pause(&self) -> Result<Fields, Refusal>;
     fn resume(&self) -> Result<Fields, Refusal>;
     fn close(&self) -> Result<Fields, Refusal>;
+    /// Ends the album and begins another one.
+    fn turn(&self, name: &str) -> Result<Fields, Refusal>;
     fn status(&self) -> Result<Fields, Refusal>;
+    /// The last tracks of an album by its id, empty for the one that is being made.
+    fn tracks(&self, album: &str, most: usize) -> Result<Listing, Refusal>;
+    /// The last albums; at the end the one that is being made.
+    fn albums(&self, most: usize) -> Result<Listing, Refusal>;
+}
+
+/// The prints. All but `moving` may wait for a disk, and a start for the first frame.
+pub trait Prints: Send + Sync {
+    /// An empty name or source: what is usual.
+    fn start(&self, name: &str, source: &str) -> Result<Fields, Refusal>;
+    /// An empty name: the only one that runs.
+    fn stop(&self, name: &str) -> Result<Fields, Refusal>;
+    /// An empty name: the one that began last.
+    fn status(&self, name: &str) -> Result<Fields, Refusal>;
+    fn list(&self, most: usize) -> Result<Listing, Refusal>;
+    /// Those that are not over, those of these names, and the one that began last: how each stands, and whether it
+    /// is over.
+    fn moving(&self, names: &[String]) -> Vec<(String, Fields, bool)>;
+}
+
+/// The alarms, by addresses such as `in/silence/L`.
+pub trait Alarms: Send + Sync {
+    /// Which have begun and ended since a number, which becomes the newest; `None` begins with what comes next.
+    fn since(&self, seen: &mut Option<u64>) -> Vec<(String, bool)>;
+    /// All there can be now, and whether each is on.
+    fn all(&self) -> Vec<(String, bool)>;
+}
+
+/// The last of a list, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing {
+    pub last: Vec<Fields>,
+    /// Of the whole list.
+    pub total: usize,
 }
 
 /// How something stands: keys with their values.
@@ -72,6 +113,8 @@ pub struct Ports {
     pub meters: Option<Arc<dyn Meters>>,
     pub snapshots: Option<Arc<dyn Snapshots>>,
     pub ledger: Option<Arc<dyn Ledger>>,
+    pub prints: Option<Arc<dyn Prints>>,
+    pub alarms: Option<Arc<dyn Alarms>>,
 }
 
 /// What those who subscribe without a subtree get.

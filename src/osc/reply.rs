@@ -4,6 +4,7 @@
 use lathe_core::param::{ParamKind, ParamSpec};
 
 use super::codec::{Arg, Message};
+use super::ports::Listing;
 use super::request::{Form, Refused, control_address, meter_address};
 
 /// Level that stands for silence, dB.
@@ -34,10 +35,14 @@ pub fn frames(name: &str, values: &[f32]) -> Message {
     Message::new(meter_address(name), vec![Arg::Blob(bytes)])
 }
 
+/// The same as arguments.
+pub fn numbers(name: &str, values: &[f32]) -> Message {
+    Message::new(meter_address(name), values.iter().copied().map(Arg::Float).collect())
+}
+
 /// `/status.reply`: the asker's number if it sent one, then `s key` and value in turn.
 pub fn status(number: Option<i32>, fields: &[(&str, Arg)]) -> Message {
-    let fields = fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()]);
-    Message::new("/status.reply", number.map(Arg::Int).into_iter().chain(fields).collect())
+    Message::new("/status.reply", number.map(Arg::Int).into_iter().chain(pairs(fields)).collect())
 }
 
 /// `/pong`, with the asker's number if it sent one.
@@ -67,10 +72,39 @@ pub fn snapshot_current(name: Option<&str>, changed: bool) -> Message {
     Message::new("/snapshot/current", vec![name, Arg::Int(i32::from(changed))])
 }
 
+fn pairs(fields: &[(&str, Arg)]) -> impl Iterator<Item = Arg> {
+    fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()])
+}
+
 /// `/ledger/status`: `s key` and value in turn.
 pub fn ledger(fields: &[(&str, Arg)]) -> Message {
-    let fields = fields.iter().flat_map(|(key, arg)| [Arg::Str((*key).to_string()), arg.clone()]);
-    Message::new("/ledger/status", fields.collect())
+    Message::new("/ledger/status", pairs(fields).collect())
+}
+
+/// `/print/status`, likewise.
+pub fn print(fields: &[(&str, Arg)]) -> Message {
+    Message::new("/print/status", pairs(fields).collect())
+}
+
+/// `/alarm/in/silence/L` and the like: it is on, or it is not.
+pub fn alarm((address, on): &(String, bool)) -> Message {
+    Message::new(format!("/alarm/{address}"), vec![Arg::Bool(*on)])
+}
+
+/// How many alarms are on and how many there can be, then each.
+pub fn alarms(all: &[(String, bool)]) -> Vec<Message> {
+    let count = |n: usize| Arg::Int(n.min(i32::MAX as usize) as i32);
+    let on = all.iter().filter(|a| a.1).count();
+    let head = Message::new("/alarms", vec![count(on), count(all.len())]);
+    std::iter::once(head).chain(all.iter().map(alarm)).collect()
+}
+
+/// A list: how many come and how many there are at the address of the list, then each at that of its entries.
+pub fn listing(list: &str, entry: &str, listing: &Listing) -> Vec<Message> {
+    let count = |n: usize| Arg::Int(n.min(i32::MAX as usize) as i32);
+    let head = Message::new(list, vec![count(listing.last.len()), count(listing.total)]);
+    let each = listing.last.iter().map(|fields| Message::new(entry, pairs(fields).collect()));
+    std::iter::once(head).chain(each).collect()
 }
 
 /// `/error`: address, code and text of what was refused.

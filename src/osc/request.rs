@@ -59,6 +59,8 @@ pub enum OscRequest {
     SnapshotList,
     SnapshotCurrent,
     Ledger(LedgerErrand),
+    Print(PrintErrand),
+    Alarms,
     Undo,
     Redo,
     Panic(bool),
@@ -73,12 +75,37 @@ pub enum OscRequest {
 /// What is asked of the session's ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LedgerErrand {
-    /// A track of this name.
-    Start(String),
+    /// A track of this name and tap; empty: what is usual.
+    Start {
+        name: String,
+        tap: String,
+    },
     Pause,
     Resume,
     Close,
+    /// The album is over, and one of this name begins; empty: one from the day.
+    Album(String),
     Status,
+    /// The last so many tracks of an album; empty: the one that is being made.
+    Tracks {
+        album: String,
+        most: usize,
+    },
+    /// The last so many albums.
+    Albums(usize),
+}
+
+/// What is asked of the prints. An empty name: one that is made, or the only one that is meant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PrintErrand {
+    Start {
+        name: String,
+        source: String,
+    },
+    Stop(String),
+    Status(String),
+    /// The last so many.
+    List(usize),
 }
 
 /// What kind of refusal, the second argument of `/error`.

@@ -123,7 +123,7 @@ impl Server {
         snapshots: Option<Arc<dyn Snapshots>>,
         settings: OscSettings,
     ) -> io::Result<Server> {
-        Server::start_with(sockets, host, Ports { meters, snapshots, ledger: None }, settings)
+        Server::start_with(sockets, host, Ports { meters, snapshots, ..Ports::default() }, settings)
     }
 
     /// The same with everything there is.
@@ -171,7 +171,7 @@ impl Server {
         self.thread.as_ref().is_some_and(|t| !t.is_finished())
     }
 
-    /// Ends within 50 ms, unless a snapshot is being written.
+    /// Ends within 50 ms, unless a snapshot or a print is being written.
     pub fn stop(self) {}
 }
 

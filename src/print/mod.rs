@@ -308,6 +308,20 @@ impl Prints {
         Ok(Listing { prints, dir, free, spare: self.0.limits.spare_bytes })
     }
 
+    /// Those that are not over, those of these names, and the one that began last, as they stand. Never waits for
+    /// the disk.
+    pub fn moving(&self, names: &[String]) -> Vec<Entry> {
+        let shelf = self.0.shelf.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(shelf) = shelf else { return Vec::new() };
+        let wanted: Vec<Arc<Live>> = {
+            let prints = shelf.prints();
+            let last = prints.len().saturating_sub(1);
+            let wanted = |n: usize, p: &Arc<Live>| n == last || !p.is_over() || names.contains(&p.name());
+            prints.iter().enumerate().filter(|(n, p)| wanted(*n, p)).map(|(_, p)| p.clone()).collect()
+        };
+        wanted.iter().map(|p| p.entry()).collect()
+    }
+
     /// Bytes free.
     pub fn free(&self) -> u64 {
         self.shelf().ok().and_then(|s| s.folder.free().ok()).unwrap_or(0)

@@ -17,12 +17,11 @@ pub(super) struct Clock {
     check: ClockCheck,
     /// The engine, its rate and the glitches when it was looked at last.
     of: (usize, u32, u64),
-    warned: bool,
 }
 
 impl Clock {
     pub fn new() -> Self {
-        Clock { start: None, check: ClockCheck::new(1), of: (0, 0, 0), warned: false }
+        Clock { start: None, check: ClockCheck::new(1), of: (0, 0, 0) }
     }
 
     /// Takes a reading. A glitch has lost frames, and another engine counts its own: both begin anew.
@@ -42,16 +41,6 @@ impl Clock {
         let start = *self.start.get_or_insert(now);
         let ns = now.saturating_duration_since(start).as_nanos() as u64;
         self.check.push(sound.status.frame.load(Relaxed), ns);
-        let alarm = self.reading().filter(|r| r.alarm);
-        if let (Some(r), false) = (alarm, self.warned) {
-            tracing::warn!(
-                "the sample clock runs at {:.0} Hz and not at {} Hz: frequencies and loudness are wrong by as much; \
-                 is the interface slaved to another rate?",
-                r.measured_hz,
-                of.1
-            );
-        }
-        self.warned = alarm.is_some();
     }
 
     pub fn reading(&self) -> Option<ClockReadings> {

@@ -3,13 +3,14 @@
 //!
 //! The instrument behind a symbol is made when somebody wants it, shared, and freed with the last who does.
 
-use lathe_core::analysis::alarms::AlarmSettings;
 use lathe_core::analysis::bars::BarSettings;
 use lathe_core::analysis::ppm::PpmType;
 use lathe_core::analysis::rms::KScale;
 use lathe_core::analysis::true_peak::PeakMode;
 use lathe_core::analysis::{Instrument, Reader, Running, TapMeter, decibels};
 use lathe_core::units::Layout;
+
+use super::alarms::Standards;
 
 /// One reading that may be asked for.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Extra {
     pub highest: bool,
     /// For people.
     pub doc: &'static str,
-    /// Which instrument, for a reference level in dBFS.
-    instrument: fn(f64) -> Instrument,
+    /// Which instrument, by the machine's standards.
+    instrument: fn(&Standards) -> Instrument,
     /// The value of a channel (0 where there is one for all), of the time since a moment.
     read: fn(&Running, usize, u64) -> Option<f64>,
 }
@@ -40,6 +41,10 @@ fn k_scale(running: &Running, channel: usize, scale: KScale) -> Option<f64> {
     }
 }
 
+fn ppm_of(s: &Standards, kind: PpmType) -> Instrument {
+    Instrument::Ppm { kind, reference_dbfs: s.reference_dbfs }
+}
+
 fn ppm(running: &Running, channel: usize, since: u64) -> Option<f64> {
     match running {
         Running::Ppm(m) => Some(m.reading(m.highest(channel, since))),
@@ -47,17 +52,17 @@ fn ppm(running: &Running, channel: usize, since: u64) -> Option<f64> {
     }
 }
 
-fn bars(_: f64) -> Instrument {
+fn bars(_: &Standards) -> Instrument {
     Instrument::Bars(BarSettings::default())
 }
 
-fn clips(_: f64) -> Instrument {
+fn clips(_: &Standards) -> Instrument {
     // Full scale of 24 bits: what a converter or a file of floats calls full.
     Instrument::Clips { full_scale: lathe_core::analysis::clips::full_scale(24) }
 }
 
-fn alarms(_: f64) -> Instrument {
-    Instrument::Alarms(AlarmSettings::default())
+fn alarms(s: &Standards) -> Instrument {
+    Instrument::Alarms(s.alarms)
 }
 
 fn last(seconds: u32) -> Instrument {
@@ -73,23 +78,23 @@ fn flag(on: bool) -> Option<f64> {
 pub static EXTRAS: &[Extra] = &[
     Extra { symbol: "vu", unit: "VU", per_channel: true, highest: false,
         doc: "Volume indicator (IEC 60268-17): 99 % after 300 ms; 0 is a sine at the reference level.",
-        instrument: |r| Instrument::Vu { reference_dbfs: r },
+        instrument: |s| Instrument::Vu { reference_dbfs: s.reference_dbfs },
         read: |i, c, _| if let Running::Vu(m) = i { Some(m.read(c)) } else { None } },
     Extra { symbol: "ppm_1", unit: "dB", per_channel: true, highest: true,
         doc: "Quasi-peak, type I (DIN, Nordic; IEC 60268-10): dB below the permitted maximum, 9 dB over the reference level.",
-        instrument: |r| Instrument::Ppm { kind: PpmType::I, reference_dbfs: r }, read: ppm },
+        instrument: |s| ppm_of(s, PpmType::I), read: ppm },
     Extra { symbol: "ppm_2a", unit: "mark", per_channel: true, highest: true,
         doc: "Quasi-peak, type IIa (BBC): marks 1 to 7, 4 dB apart, the reference level at 4.",
-        instrument: |r| Instrument::Ppm { kind: PpmType::IIa, reference_dbfs: r }, read: ppm },
+        instrument: |s| ppm_of(s, PpmType::IIa), read: ppm },
     Extra { symbol: "ppm_2b", unit: "dB", per_channel: true, highest: true,
         doc: "Quasi-peak, type IIb (EBU): dB about the reference level.",
-        instrument: |r| Instrument::Ppm { kind: PpmType::IIb, reference_dbfs: r }, read: ppm },
+        instrument: |s| ppm_of(s, PpmType::IIb), read: ppm },
     Extra { symbol: "ppm", unit: "dB", per_channel: true, highest: true,
         doc: "The same as ppm_2b.",
-        instrument: |r| Instrument::Ppm { kind: PpmType::IIb, reference_dbfs: r }, read: ppm },
+        instrument: |s| ppm_of(s, PpmType::IIb), read: ppm },
     Extra { symbol: "ppm_digital", unit: "dBFS", per_channel: true, highest: true,
         doc: "Sample peaks with a return of 20 dB in 1.7 s.",
-        instrument: |r| Instrument::Ppm { kind: PpmType::Digital, reference_dbfs: r }, read: ppm },
+        instrument: |s| ppm_of(s, PpmType::Digital), read: ppm },
     Extra { symbol: "k12", unit: "dB", per_channel: true, highest: false,
         doc: "RMS of 600 ms on the scale K-12: 0 is a sine of -12 dBFS.",
         instrument: |_| rms(KScale::WINDOW_SECONDS), read: |i, c, _| k_scale(i, c, KScale::K12) },
@@ -128,10 +133,10 @@ pub static EXTRAS: &[Extra] = &[
         instrument: |_| Instrument::WordLength,
         read: |i, c, _| if let Running::WordLength(m) = i { Some(f64::from(m.read(c).word)) } else { None } },
     Extra { symbol: "silent", unit: "0 or 1", per_channel: true, highest: false,
-        doc: "1 after 10 s below -60 dBFS.",
+        doc: "1 after so long below a level: 10 s and -60 dBFS, unless `[alarms]` says otherwise.",
         instrument: alarms, read: |i, c, _| if let Running::Alarms(m) = i { flag(m.read(c).silent) } else { None } },
     Extra { symbol: "stuck", unit: "0 or 1", per_channel: true, highest: false,
-        doc: "1 after half a second of one and the same value that is not zero.",
+        doc: "1 after half a second of one and the same value that is not zero, unless `[alarms]` says otherwise.",
         instrument: alarms, read: |i, c, _| if let Running::Alarms(m) = i { flag(m.read(c).stuck) } else { None } },
     Extra { symbol: "inverted", unit: "0 or 1", per_channel: false, highest: false,
         doc: "1 where one channel of the first pair looks like the other one turned over.",
@@ -159,8 +164,8 @@ pub fn find(symbol: &str) -> Option<&'static Extra> {
 
 impl Extra {
     /// The instrument it is read from.
-    pub fn instrument(&self, reference_dbfs: f64) -> Instrument {
-        (self.instrument)(reference_dbfs)
+    pub fn instrument(&self, standards: &Standards) -> Instrument {
+        (self.instrument)(standards)
     }
 
     /// Its names at a tap of these channels.
@@ -177,9 +182,9 @@ impl Extra {
         meter: &TapMeter,
         reader: &Reader,
         layout: &Layout,
-        reference_dbfs: f64,
+        standards: &Standards,
     ) -> Vec<ExtraReading> {
-        let running = meter.instruments().get(&self.instrument(reference_dbfs));
+        let running = meter.instruments().get(&self.instrument(standards));
         let value = |c: usize| running.and_then(|i| (self.read)(i, c, reader.moment()));
         let names = self.names(&layout.names());
         let each = names.into_iter().enumerate();
@@ -221,9 +226,9 @@ mod tests {
         assert_eq!(symbols.len(), EXTRAS.len());
         let stereo = Layout::named("stereo").unwrap();
         let mut meter = TapMeter::new(48_000, &stereo);
-        let reader = Reader::new(&meter);
+        let (reader, standards) = (Reader::new(&meter), Standards::default());
         for e in EXTRAS {
-            meter.add(e.instrument(-18.0)).unwrap();
+            meter.add(e.instrument(&standards)).unwrap();
         }
         let tone = |n: usize| 0.125 * (2.0 * std::f64::consts::PI * n as f64 / 48.0).sin();
         for q in 0..48_000 / 64 * 20 {
@@ -231,13 +236,14 @@ mod tests {
             meter.process(&[x, x]);
         }
         for e in EXTRAS {
-            let values = e.values(&meter, &reader, &stereo, -18.0);
+            let values = e.values(&meter, &reader, &stereo, &standards);
             println!("{}: {:?} {}", e.symbol, values[0].value, e.unit);
             assert_eq!(values.len(), if e.per_channel { 2 } else { 1 }, "{}", e.symbol);
             assert!(values.iter().all(|v| v.value.is_some()), "{} reads nothing", e.symbol);
         }
-        let of =
-            |symbol: &str| find(symbol).unwrap().values(&meter, &reader, &stereo, -18.0)[0].value.unwrap();
+        let of = |symbol: &str| {
+            find(symbol).unwrap().values(&meter, &reader, &stereo, &standards)[0].value.unwrap()
+        };
         // A sine of −18.06 dBFS.
         for (symbol, wanted) in [
             ("vu", -0.06),

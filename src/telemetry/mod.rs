@@ -6,6 +6,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | [`alarms`] | silence, stuck and inverted channels and a wrong clock, told once when they begin and end |
 //! | `clock` | how fast frames pass, beside the machine's clock |
 //! | [`extras`] | readings beyond the usual ones, a line each |
 //! | [`views`] | spectra, rows, transfers, pairs: what they are asked for, cost and show |
@@ -20,6 +21,9 @@
 //! | `trail` | gain reduction over time |
 //! | `worker` | the thread |
 
+#[cfg(test)]
+mod alarm_tests;
+pub mod alarms;
 mod clock;
 pub mod extras;
 pub mod feed;
@@ -46,10 +50,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lathe_core::analysis::spectrum_settings::Refused as BadSetting;
-use lathe_core::param::suggest;
 
-use crate::control::{Client, Control, Handle};
+use crate::control::taps::NoTap;
+use crate::control::{Client, Handle};
 
+pub use alarms::{Alarm, AlarmEvent, AlarmKind, Raise, Standards};
 pub use extras::{EXTRAS, Extra, ExtraReading};
 pub use feed::Feed;
 pub use frame::{Frame, Load};
@@ -82,15 +87,15 @@ pub struct Want {
 pub enum Refused {
     #[error("{0} Hz is not a rate of readings: 1 Hz to 60 Hz")]
     Rate(f64),
-    #[error("no tap \"{name}\"{hint}")]
-    Tap { name: String, hint: String },
+    #[error(transparent)]
+    Tap(#[from] NoTap),
     #[error("{0} taps would be open at once: at most {MAX_TAPS}")]
     TooMany(usize),
     #[error("{MAX_SUBSCRIBERS} subscribers read meters already, which is the most")]
     Full,
     #[error(transparent)]
     Setting(#[from] BadSetting),
-    #[error("a transfer needs a reference tap and nothing else does")]
+    #[error("a transfer and a comparison of wiring need a reference tap and nothing else does")]
     Reference,
     #[error(
         "the analysis budget of {BUDGET_NS:.0} ns a frame does not hold this: {used:.0} ns are in use and it needs {needed:.0} ns; \
@@ -106,6 +111,7 @@ pub(super) struct Shared {
     load: Mutex<Load>,
     /// Slots that show a gain reduction, in schedule order.
     reducing: Mutex<Vec<String>>,
+    alarms: Mutex<alarms::Board>,
     reset: AtomicBool,
     stop: AtomicBool,
 }
@@ -134,6 +140,7 @@ impl Shared {
             watches: Mutex::default(),
             load: Mutex::default(),
             reducing: Mutex::default(),
+            alarms: Mutex::default(),
             reset: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         })
@@ -143,18 +150,22 @@ impl Shared {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn board(&self) -> MutexGuard<'_, alarms::Board> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn watches(&self) -> MutexGuard<'_, Vec<Arc<feed::Post<Watch, Look>>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Telemetry {
-    /// Starts the thread; the classic scales refer to a level in dBFS.
-    pub fn start(host: Handle, reference_dbfs: f64) -> std::io::Result<Telemetry> {
+    /// Starts the thread.
+    pub fn start(host: Handle, standards: Standards) -> std::io::Result<Telemetry> {
         let mut telemetry = Telemetry::idle(host.clone());
         let shared = telemetry.shared.clone();
         let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
-            let mut worker = worker::Worker::new(host, shared.clone(), reference_dbfs);
+            let mut worker = worker::Worker::new(host, shared.clone(), standards);
             while !shared.stop.load(Ordering::Acquire) {
                 worker.poll(Instant::now());
                 std::thread::sleep(POLL);
@@ -182,7 +193,7 @@ impl Telemetry {
         }
         let mut seen = BTreeSet::new();
         want.taps.retain(|name| seen.insert(name.clone()));
-        check_names(&self.host.control(), &want.taps)?;
+        self.host.control().check_taps(&want.taps)?;
         let mut posts = self.shared.posts();
         posts.retain(|p| !p.is_gone());
         if posts.len() >= MAX_SUBSCRIBERS {
@@ -217,23 +228,23 @@ impl Telemetry {
         self.shared.reducing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What has begun and ended since a number, which becomes the newest; `None` begins with what comes next.
+    pub fn alarm_events(&self, since: &mut Option<u64>) -> Vec<AlarmEvent> {
+        self.shared.board().since(since)
+    }
+
+    /// Every alarm there can be now, and whether it is on.
+    pub fn alarms(&self) -> Vec<(Alarm, bool)> {
+        self.shared.board().all()
+    }
+
+    /// How often alarms of a kind have begun.
+    pub fn alarms_raised(&self, kind: AlarmKind) -> u64 {
+        self.shared.board().raised(kind)
+    }
+
     /// Of the last second.
     pub fn load(&self) -> Load {
         *self.shared.load.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Refuses the first name that is no tap of the accepted rack.
-fn check_names(control: &Control, names: &[String]) -> Result<(), Refused> {
-    let slots: Vec<String> = control.plan().walk().iter().map(|s| s.id.to_string()).collect();
-    let mut known: Vec<String> = ["in", "out", "monitor"].map(String::from).to_vec();
-    known.extend(slots.iter().flat_map(|s| [format!("{s}/in"), format!("{s}/out")]));
-    let Some(name) = names.iter().find(|n| !known.contains(n)) else { return Ok(()) };
-    let near = suggest(name, known.iter().map(String::as_str));
-    let hint = match near {
-        Some(near) => format!(" (did you mean \"{near}\"?)"),
-        None if slots.is_empty() => ": there is in, out and monitor".into(),
-        None => format!(": there is in, out, monitor, and <slot>/in and <slot>/out of {}", slots.join(", ")),
-    };
-    Err(Refused::Tap { name: name.clone(), hint })
 }

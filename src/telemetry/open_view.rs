@@ -11,8 +11,8 @@ use lathe_core::engine::ChainSpec;
 
 use super::feed::Post;
 use super::subscriber::Moment;
-use super::taps::place;
 use super::views::{Look, Place, Running, Watch};
+use crate::control::taps::place;
 
 /// Quanta that one tap of a transfer may be ahead of the other: half a second at 48 kHz.
 const AHEAD: usize = 375;
@@ -23,7 +23,7 @@ pub(super) struct OpenView {
     running: Running,
     rate: u32,
     channels: Vec<usize>,
-    /// Of a transfer: what has come of each tap and not of the other, by the engine's frame.
+    /// Of two taps: what has come of each tap and not of the other, by the engine's frame.
     waiting: [VecDeque<(u64, Vec<Frames>)>; 2],
     next: Option<u64>,
     /// Frames missed since it was made.

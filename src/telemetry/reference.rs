@@ -66,6 +66,7 @@ const STREAMS: &str = "
 | gated long-term average with percentiles | `WatchSpectrum` `long_term` | |
 | rows of a spectrogram, a byte a point | `WatchSpectrum` `spectrogram` | |
 | from one tap to another: magnitude, phase, coherence | `WatchSpectrum` `transfer` | |
+| what each channel of a tap resembles of another tap's: channel, sign, likeness over 10 s | `WatchSpectrum` `wiring` | `/meter/<tap>/wiring`: a float a channel, against `in`: the channel it is like, from 1, negative if inverted, 0 if none |
 | goniometer points, correlation, balance, mono loss, by bands too | `WatchScope` | `/meter/<tap>/scope`: left and right in turn, at most 128 points |
 
 All streams together may cost {budget} ns a frame at 48 kHz, a quarter of a core; what goes beyond is refused with the

@@ -10,6 +10,7 @@ use lathe_core::rack::plan::RackPlan;
 
 use super::worker::Worker;
 use super::*;
+use crate::control::Control;
 use crate::control::load::LoadMeter;
 use crate::control::{AudioState, Host};
 
@@ -77,7 +78,7 @@ impl Rig {
             load: Arc::default(),
         });
         let telemetry = Telemetry::idle(host.clone());
-        let worker = Worker::new(host.clone(), telemetry.shared.clone(), -18.0);
+        let worker = Worker::new(host.clone(), telemetry.shared.clone(), Standards::default());
         let periods = Periods::new(engine, QUANTUM);
         Rig { host, telemetry, worker, periods, ports: Impulse(None), now: Instant::now(), rate: 48_000 }
     }

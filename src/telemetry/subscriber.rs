@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lathe_core::analysis::clock::ClockReadings;
 use lathe_core::analysis::{Reader, TapReadings};
 
+use super::alarms::Standards;
 use super::extras::{Extra, ExtraReading};
 use super::feed::Post;
 use super::frame::{Frame, Load, carry, merge_all};
@@ -36,8 +37,8 @@ pub(super) struct Moment {
     pub audible: bool,
     pub all: Periods,
     pub xruns: u64,
-    /// The machine's reference level.
-    pub reference_dbfs: f64,
+    /// The machine's.
+    pub standards: Standards,
     pub clock: Option<ClockReadings>,
 }
 
@@ -118,7 +119,7 @@ impl Subscriber {
         };
         if moment.audible {
             // Before the readers move on.
-            frame.extras = self.extras(taps, moment.reference_dbfs);
+            frame.extras = self.extras(taps, &moment.standards);
             frame.taps = self.readings(taps);
             frame.slots = self.reductions(reductions);
             frame.trails = self.trails.iter_mut().map(|(id, t)| (id.clone(), t.take())).collect();
@@ -145,12 +146,12 @@ impl Subscriber {
         out
     }
 
-    fn extras(&self, taps: &[OpenTap], reference_dbfs: f64) -> Vec<(String, Vec<ExtraReading>)> {
+    fn extras(&self, taps: &[OpenTap], standards: &Standards) -> Vec<(String, Vec<ExtraReading>)> {
         let want = &self.post.want;
         let here = |name: &String| {
             let tap = taps.iter().find(|t| t.name == *name)?;
             let reader = self.readers.get(name)?;
-            let values = |e: &&'static Extra| e.values(&tap.meter, reader, &tap.layout, reference_dbfs);
+            let values = |e: &&'static Extra| e.values(&tap.meter, reader, &tap.layout, standards);
             Some((name.clone(), want.extras.iter().flat_map(values).collect()))
         };
         if want.extras.is_empty() { Vec::new() } else { want.taps.iter().filter_map(here).collect() }

@@ -6,10 +6,9 @@ use std::time::Instant;
 use lathe_core::analysis::{Instrument, TapMeter};
 use lathe_core::dsp::QUANTUM;
 use lathe_core::engine::tap::{Tap, TapId};
-use lathe_core::engine::{ChainSpec, TapPoint, TapReader};
+use lathe_core::engine::{TapPoint, TapReader};
 use lathe_core::units::Layout;
 
-use super::extras::Extra;
 use super::open_view::OpenView;
 
 /// What a tap holds before it loses audio.
@@ -33,25 +32,6 @@ pub(super) struct OpenTap {
     pub last: Instant,
 }
 
-/// Where a tap is in a chain, and its channels; `None` if its slot is not there.
-pub(super) fn place(name: &str, spec: &ChainSpec) -> Option<(TapPoint, Layout)> {
-    let main = || spec.layout.clone();
-    match name {
-        "in" => return Some((TapPoint::In, main())),
-        "out" => return Some((TapPoint::Out, main())),
-        "monitor" => return Some((TapPoint::Monitor, main())),
-        _ => {}
-    }
-    let (id, end) = name.rsplit_once('/')?;
-    let slot = &spec.slots[spec.find_slot(id)?.0 as usize];
-    let point = match end {
-        "in" => TapPoint::slot_in(id),
-        "out" => TapPoint::slot_out(id),
-        _ => return None,
-    };
-    Some((point, slot.format.layout.clone()))
-}
-
 impl OpenTap {
     pub fn new(name: &str, (point, layout): (TapPoint, Layout), rate: u32, now: Instant) -> Self {
         let (tap, reader) = Tap::new(point, layout.len(), rate as usize * SECONDS);
@@ -69,9 +49,8 @@ impl OpenTap {
         }
     }
 
-    /// Has the instruments of these extra readings and of no others.
-    pub fn equip(&mut self, extras: &[&'static Extra], reference_dbfs: f64) {
-        let wanted: Vec<_> = extras.iter().map(|e| e.instrument(reference_dbfs)).collect();
+    /// Has these instruments beyond the usual ones, and no others.
+    pub fn equip(&mut self, wanted: Vec<Instrument>) {
         let idle: Vec<_> = self.extras.iter().filter(|i| !wanted.contains(i)).copied().collect();
         idle.iter().for_each(|i| self.meter.remove(i));
         for what in &wanted {

@@ -80,7 +80,7 @@ fn taps_are_shared_and_freed() {
     let feed = rig.feed(20.0, &["out"]);
     rig.run(0.05, &mut []);
     assert_eq!(rig.armed(), 1);
-    rig.worker = Worker::new(rig.host.clone(), rig.telemetry.shared.clone(), -18.0);
+    rig.worker = Worker::new(rig.host.clone(), rig.telemetry.shared.clone(), Standards::default());
     rig.quanta(1);
     assert_eq!(rig.armed(), 0, "freed with the thread");
     drop(feed);
@@ -236,7 +236,7 @@ fn load_is_told_to_each_since_its_last_read() {
 #[test]
 fn the_thread_serves_tokio_and_ends_with_its_last_handle() {
     let Rig { host, mut periods, mut ports, .. } = Rig::new();
-    let telemetry = Telemetry::start(host, -18.0).unwrap();
+    let telemetry = Telemetry::start(host, Standards::default()).unwrap();
     let mut feed = telemetry
         .clone()
         .subscribe(Want { hz: 60.0, taps: vec!["out".into()], slots: true, extras: Vec::new() })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Watching: instruments shared and freed, peaks kept, transfers matched, the budget.
+//! Watching: instruments shared and freed, peaks kept, transfers matched, wiring named, the budget.
 
 use lathe_core::analysis::scope::ScopeSettings;
 use lathe_core::analysis::spectrum::SpectrumSettings;
@@ -7,9 +7,12 @@ use lathe_core::analysis::spectrum_frames::{Averaging, Shape};
 use lathe_core::analysis::spectrum_settings::Source;
 use lathe_core::analysis::stereo_field::StereoSettings;
 use lathe_core::analysis::transfer::TransferSettings;
+use lathe_core::analysis::wiring::WiringSettings;
+use lathe_core::dsp::QUANTUM;
 
-use super::rig::Rig;
+use super::rig::{Rig, SLOTS, plan};
 use super::*;
+use crate::control::Host as _;
 
 fn pair(hz: f64, tap: &str) -> Watch {
     let field = StereoSettings { fraction: 0, ..StereoSettings::new(0, 1) };
@@ -155,4 +158,55 @@ fn extras_are_measured_while_somebody_wants_them() {
     let names: Vec<&str> = frame.extras_of("out").iter().map(|e| e.name.as_str()).collect();
     assert_eq!(names, ["vu/L", "vu/R", "ppm_2b/L", "ppm_2b/R"]);
     assert!(plain.try_next().unwrap().extras.is_empty());
+}
+
+/// Noise, another on every channel.
+struct Noise(u64);
+
+impl lathe_core::engine::Ports for Noise {
+    fn read(&mut self, _: usize, _: usize, into: &mut [f64]) {
+        for x in into {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *x = 0.1 * ((self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0);
+        }
+    }
+    fn write_main(&mut self, _: usize, _: usize, _: &[f64]) {}
+    fn write_monitor(&mut self, _: usize, _: usize, _: &[f64]) {}
+}
+
+#[test]
+fn wiring_names_the_inverted_channel_behind_the_racks_latency() {
+    let mut rig = Rig::new();
+    let turned = "[[slot]]\nid = \"lr\"\nsplit = \"leftright\"\n[[slot.branch]]\nid = \"left\"\n\
+                  [[slot.branch.slot]]\nid = \"turn\"\nunit = \"gain\"\nparams = { polarity = true }\n\
+                  [[slot.branch]]\nid = \"right\"\n";
+    rig.host.control().reload(plan(&[turned, SLOTS[1]])).unwrap();
+    let delay = rig.telemetry.delay("in", "out").unwrap();
+    assert!(delay > 0, "the limiter looks ahead");
+    let view = View::Wiring(WiringSettings { channels: 2, delay });
+    let watch = Watch { hz: 10.0, tap: "out".into(), reference: Some("in".into()), view };
+    assert_eq!(
+        rig.telemetry.watch(Watch { reference: None, ..watch.clone() }).err(),
+        Some(Refused::Reference)
+    );
+    let mut feed = rig.telemetry.watch(watch).unwrap();
+    let (mut noise, mut early, mut last) = (Noise(1), None, None);
+    for q in 0..9_000 {
+        rig.periods.run(QUANTUM, &mut noise);
+        rig.now += Duration::from_secs_f64(QUANTUM as f64 / 48_000.0);
+        if q % 4 == 3 {
+            rig.host.control().tick();
+            rig.poll();
+        }
+        last = feed.try_next().or(last);
+        if q == 3_000 {
+            early = last.clone();
+        }
+    }
+    let seen = |look: Option<Look>| match look.and_then(|l| l.sight) {
+        Some(Sight::Wiring(w)) => w.channels.iter().map(|w| w.map(|w| (w.source, w.inverted))).collect(),
+        other => panic!("{other:?}"),
+    };
+    let (early, late): (Vec<_>, Vec<_>) = (seen(early), seen(last));
+    assert_eq!((early, late), (vec![None, None], vec![Some((0, true)), Some((1, false))]));
 }

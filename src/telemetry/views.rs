@@ -12,6 +12,7 @@ use lathe_core::analysis::spectrum_multi::{MultiAnalyser, MultiSettings};
 use lathe_core::analysis::spectrum_settings::Refused;
 use lathe_core::analysis::stereo_field::{StereoField, StereoReadings, StereoSettings};
 use lathe_core::analysis::transfer::{TransferAnalyser, TransferReadings, TransferSettings};
+use lathe_core::analysis::wiring::{WiringMeter, WiringReadings, WiringSettings};
 use lathe_core::dsp::Frames;
 
 /// An instrument with its settings. Equal ones on equal taps are shared.
@@ -25,6 +26,8 @@ pub enum View {
     Spectrogram(SpectrogramSettings),
     /// The first channels are those of the reference's tap.
     Transfer(TransferSettings),
+    /// Which channel of the reference's tap each one resembles.
+    Wiring(WiringSettings),
     /// Points and the relation of a pair.
     Pair(ScopeSettings, StereoSettings),
 }
@@ -36,9 +39,16 @@ pub struct Watch {
     pub hz: f64,
     /// As in [`Want::taps`](super::Want).
     pub tap: String,
-    /// The tap that a transfer begins at.
+    /// The tap that a transfer begins at, or that wiring is compared with.
     pub reference: Option<String>,
     pub view: View,
+}
+
+impl View {
+    /// It compares its tap with another one.
+    pub fn compares(&self) -> bool {
+        matches!(self, View::Transfer(_) | View::Wiring(_))
+    }
 }
 
 impl Watch {
@@ -61,6 +71,7 @@ pub enum Sight {
     LongTerm(LongTermReadings),
     Rows { hz: Vec<f64>, rows: Vec<Row> },
     Transfer(TransferReadings),
+    Wiring(WiringReadings),
     Pair(ScopeReadings, StereoReadings),
 }
 
@@ -102,6 +113,8 @@ impl View {
             View::LongTerm(s) => s.sources.len() as f64 * transforms(s.shape.size, s.shape.overlap),
             View::Spectrogram(s) => s.sources.len() as f64 * (transforms(s.size, 8) + 20.0),
             View::Transfer(s) => 2.0 * transforms(s.shape.size, s.shape.overlap),
+            // Every channel with every one of the other tap and itself.
+            View::Wiring(s) => (s.channels * (s.channels + 2)) as f64 + 4.0 * s.channels as f64,
             View::Pair(_, s) => 8.0 + 62.0 * s.fraction as f64,
         }
     }
@@ -116,6 +129,7 @@ impl View {
             View::LongTerm(s) => Running::LongTerm(Box::new(LongTerm::new(rate, channels, s)?)),
             View::Spectrogram(s) => Running::Spectrogram(Box::new(Spectrogram::new(rate, channels, s)?)),
             View::Transfer(s) => Running::Transfer(Box::new(TransferAnalyser::new(rate, channels, s)?)),
+            View::Wiring(s) => Running::Wiring(Box::new(WiringMeter::new(rate, channels, s)?)),
             View::Pair(s, f) => Running::Pair(
                 Box::new(Scope::new(rate, channels, s)?),
                 Box::new(StereoField::new(rate, channels, f)?),
@@ -133,6 +147,7 @@ pub(super) enum Running {
     LongTerm(Box<LongTerm>),
     Spectrogram(Box<Spectrogram>),
     Transfer(Box<TransferAnalyser>),
+    Wiring(Box<WiringMeter>),
     Pair(Box<Scope>, Box<StereoField>),
 }
 
@@ -154,6 +169,7 @@ impl Running {
             Running::LongTerm(i) => i.process(audio),
             Running::Spectrogram(i) => i.process(audio),
             Running::Transfer(i) => i.process(audio),
+            Running::Wiring(i) => i.process(audio),
             Running::Pair(scope, field) => {
                 scope.process(audio);
                 field.process(audio);
@@ -170,6 +186,7 @@ impl Running {
             Running::LongTerm(i) => i.gap(frames),
             Running::Spectrogram(i) => i.gap(frames),
             Running::Transfer(i) => i.gap(frames),
+            Running::Wiring(i) => i.gap(frames),
             Running::Pair(scope, field) => {
                 scope.gap(frames);
                 field.gap(frames);
@@ -187,6 +204,7 @@ impl Running {
             Running::LongTerm(i) => i.reset(),
             Running::Spectrogram(_) => {}
             Running::Transfer(i) => i.reset(),
+            Running::Wiring(i) => i.reset(),
             Running::Pair(scope, field) => {
                 scope.reset();
                 field.reset();
@@ -221,6 +239,7 @@ impl Running {
                 Sight::Rows { hz: i.hz().to_vec(), rows }
             }
             Running::Transfer(i) => Sight::Transfer(i.read()),
+            Running::Wiring(i) => Sight::Wiring(i.read()),
             Running::Pair(scope, field) => {
                 let reader = place.scope.get_or_insert_with(|| ScopeReader::new(scope));
                 Sight::Pair(scope.read(reader), field.read())

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::feed::{Feed, Post};
-use super::views::{BUDGET_NS, Look, View, Watch};
-use super::{MAX_SUBSCRIBERS, MAX_TAPS, RATES, Refused, Telemetry, check_names};
+use super::views::{BUDGET_NS, Look, Watch};
+use super::{MAX_SUBSCRIBERS, MAX_TAPS, RATES, Refused, Telemetry};
 use crate::control::Control;
 
 /// A rate to check settings at while nothing runs, Hz.
@@ -21,12 +21,12 @@ impl Telemetry {
         if !RATES.contains(&want.hz) {
             return Err(Refused::Rate(want.hz));
         }
-        if want.reference.is_some() != matches!(want.view, View::Transfer(_)) {
+        if want.reference.is_some() != want.view.compares() {
             return Err(Refused::Reference);
         }
         let control = self.host.control();
         let names: Vec<String> = want.taps().cloned().collect();
-        check_names(&control, &names)?;
+        control.check_taps(&names)?;
         let channels = names.iter().map(|name| channels(&control, name)).sum();
         let rate = control.spec().map_or(SOME_RATE, |s| s.sample_rate);
         drop(control);

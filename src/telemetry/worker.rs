@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use lathe_core::engine::tap::TapId;
 
+use super::alarms::{AlarmWatch, Standards};
 use super::clock::Clock;
 use super::extras::Extra;
 use super::frame::Load;
 use super::open_view::{OpenView, Watcher};
 use super::reduction::Reductions;
 use super::subscriber::{Moment, Subscriber};
-use super::taps::{OpenTap, place};
+use super::taps::OpenTap;
 use super::{MAX_TAPS, Shared};
 use crate::control::load::Periods;
-use crate::control::taps::Sound;
+use crate::control::taps::{Sound, place};
 use crate::control::{AudioState, Handle};
 
 /// [`super::Telemetry::load`] is of this long.
@@ -30,7 +31,8 @@ pub(super) struct Worker {
     subscribers: Vec<Subscriber>,
     watchers: Vec<Watcher>,
     views: Vec<OpenView>,
-    reference_dbfs: f64,
+    standards: Standards,
+    alarms: AlarmWatch,
     clock: Clock,
     /// The first poll.
     since: Option<Instant>,
@@ -46,14 +48,15 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn new(host: Handle, shared: Arc<Shared>, reference_dbfs: f64) -> Self {
+    pub fn new(host: Handle, shared: Arc<Shared>, standards: Standards) -> Self {
         Worker {
             host,
             shared,
             subscribers: Vec::new(),
             watchers: Vec::new(),
             views: Vec::new(),
-            reference_dbfs,
+            standards,
+            alarms: AlarmWatch::new(standards),
             clock: Clock::new(),
             since: None,
             sound: None,
@@ -78,6 +81,8 @@ impl Worker {
         self.follow_views();
         self.send();
         self.clock.look(self.sound.as_ref(), &audio, now);
+        let told = self.alarms.look(&self.taps, self.clock.reading().as_ref());
+        self.shared.board().tell(told, self.alarms.states());
         self.read_status(&audio, now);
         if self.shared.reset.swap(false, Ordering::AcqRel) {
             self.reset();
@@ -99,8 +104,8 @@ impl Worker {
         }
         drop(posts);
         if changed {
-            let (subscribers, reference) = (&self.subscribers, self.reference_dbfs);
-            self.taps.iter_mut().for_each(|t| equip(t, subscribers, reference));
+            let (subscribers, alarms) = (&self.subscribers, &self.alarms);
+            self.taps.iter_mut().for_each(|t| equip(t, subscribers, alarms));
         }
         for tap in &self.taps {
             self.subscribers.iter_mut().for_each(|s| s.join(tap));
@@ -141,7 +146,8 @@ impl Worker {
     }
 
     fn wants(&self, tap: &str) -> bool {
-        self.subscribers.iter().any(|s| s.wants(tap))
+        self.alarms.taps().contains(&tap)
+            || self.subscribers.iter().any(|s| s.wants(tap))
             || self.watchers.iter().any(|w| w.post.want.taps().any(|t| t == tap))
     }
 
@@ -190,16 +196,18 @@ impl Worker {
     fn open_taps(&mut self, now: Instant) {
         let Some(sound) = &self.sound else { return };
         let watched = self.watchers.iter().flat_map(|w| w.post.want.taps());
-        let names: Vec<String> =
-            self.subscribers.iter().flat_map(|s| &s.post.want.taps).chain(watched).cloned().collect();
-        for name in names {
-            if self.taps.len() >= MAX_TAPS || self.taps.iter().any(|t| t.name == name) {
+        let names = self.subscribers.iter().flat_map(|s| &s.post.want.taps).chain(watched).cloned();
+        let alarmed = self.alarms.taps().iter().map(|t| t.to_string());
+        for name in alarmed.chain(names).collect::<Vec<String>>() {
+            if self.taps.len() >= MAX_TAPS + self.alarms.taps().len()
+                || self.taps.iter().any(|t| t.name == name)
+            {
                 continue;
             }
             let Some(place) = place(&name, &sound.spec) else { continue };
             let rate = sound.spec.sample_rate;
             let mut tap = OpenTap::new(&name, place, rate, now);
-            equip(&mut tap, &self.subscribers, self.reference_dbfs);
+            equip(&mut tap, &self.subscribers, &self.alarms);
             self.subscribers.iter_mut().for_each(|s| s.join(&tap));
             let lost = self.lost.iter().position(|(n, _)| *n == name).map(|i| self.lost.swap_remove(i).1);
             // Nobody counted what went by in between: by the time that it took, one quantum at least.
@@ -274,8 +282,8 @@ impl Worker {
     fn serve(&mut self, audio: &AudioState, now: Instant) {
         let engine_frame = self.sound.as_ref().map_or(0, |s| s.status.frame.load(Ordering::Relaxed));
         let (all, xruns) = (self.all, audio.xruns);
-        let (reference_dbfs, clock) = (self.reference_dbfs, self.clock.reading());
-        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns, reference_dbfs, clock };
+        let (standards, clock) = (self.standards, self.clock.reading());
+        let moment = Moment { now, engine_frame, audible: audio.audible, all, xruns, standards, clock };
         for s in &mut self.subscribers {
             s.serve(&moment, &self.taps, &self.reductions);
         }
@@ -285,11 +293,12 @@ impl Worker {
     }
 }
 
-/// The instruments of the readings that a tap's subscribers want.
-fn equip(tap: &mut OpenTap, subscribers: &[Subscriber], reference_dbfs: f64) {
+/// The instruments of the readings that a tap's subscribers want, and of its alarms.
+fn equip(tap: &mut OpenTap, subscribers: &[Subscriber], alarms: &AlarmWatch) {
     let those = subscribers.iter().filter(|s| s.wants(&tap.name));
-    let extras: Vec<&'static Extra> = those.flat_map(|s| s.post.want.extras.iter().copied()).collect();
-    tap.equip(&extras, reference_dbfs);
+    let extras =
+        those.flat_map(|s| s.post.want.extras.iter().map(|e: &&Extra| e.instrument(&alarms.standards)));
+    tap.equip(extras.chain(alarms.instruments(&tap.name)).collect());
 }
 
 /// However the thread ends, nobody waits for it, and the engine keeps no tap of ours.

@@ -103,7 +103,7 @@ fn wrong_usage_is_told_before_a_daemon_is_asked() {
         ("print start a --seconds 0", "above 0 s, to 604800 s"),
         ("print start a --bits 16", "24, 32f"),
         ("print watch --hz 11", "1 to 10"),
-        ("ledger start a --tap eq/out", "out, in, monitor"),
+        ("ledger start a --tap", "a value is required"),
         ("ledger album --all 0123456789abcdef", "cannot be used with"),
         ("watch --hz 61", "above 0, to 60"),
         ("watch --scale k15", "k14"),

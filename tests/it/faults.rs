@@ -221,7 +221,7 @@ fn threads_that_fail_are_seen() {
     let dir = tempfile::tempdir().unwrap();
     let state = lathed::store::StateDir::open(Some(dir.path())).unwrap();
     let keeper = lathed::control::keeper::Keeper::start(host.clone(), state.last_state()).unwrap();
-    let telemetry = lathed::telemetry::Telemetry::start(host.clone(), -18.0).unwrap();
+    let telemetry = lathed::telemetry::Telemetry::start(host.clone(), Default::default()).unwrap();
     let socket = lathed::osc::bind("127.0.0.1:0".parse().unwrap(), &[]).unwrap();
     let osc = lathed::osc::Server::start(socket, host.clone(), None, None, Default::default()).unwrap();
     let running = || [keeper.is_running(), telemetry.is_running(), osc.is_running()];

@@ -20,6 +20,7 @@ use super::grpc::violations;
 use super::jackd::{Jackd, wait_for};
 use super::lathed::{GAIN, Lathed};
 use super::music::{music, read, write};
+use super::osc::Peer;
 use super::remote::Remote;
 
 /// How long an answer may take that waits for sound and disk.
@@ -214,9 +215,54 @@ fn every_protocol_has_the_same_ledger_and_it_outlives_restarts_and_kills() {
     assert_eq!(page.tracks[0].reason, "the album ended");
     let albums = run.block_on(ledger.list_albums(ListAlbumsRequest::default())).unwrap().into_inner().albums;
     assert_eq!(albums.iter().map(|a| a.tracks).collect::<Vec<_>>(), [2, 0]);
+    over_osc(&remote.peer(), &first.id);
     let shown = studio.lathe(&["ledger", "album", &first.id]).exits(0).out;
     assert!(shown.contains("One") && shown.contains("Two") && shown.contains("interruptions"), "{shown}");
-    assert_eq!(studio.lathe(&["ledger", "album", "--all"]).exits(0).out.lines().count(), 2);
+    assert_eq!(studio.lathe(&["ledger", "album", "--all"]).exits(0).out.lines().count(), 3);
+}
+
+/// The same lists over OSC, an album that is begun there, and what subscribers are told.
+fn over_osc(peer: &Peer, first: &str) {
+    let s = |text: &str| Arg::Str(text.into());
+    let list = peer.ask("/ledger/tracks", &[s(first), Arg::Int(1)]);
+    assert_eq!((list.len(), &list[0].args), (2, &vec![Arg::Int(1), Arg::Int(2)]), "{list:?}");
+    let track = &list[1];
+    assert_eq!(track.address, "/ledger/track");
+    assert_eq!(
+        (told(&track.args, "track"), told(&track.args, "state"), told(&track.args, "reason")),
+        (&s("Two"), &s("closed"), &s("the album ended"))
+    );
+    let error = peer.ask("/ledger/tracks", &[s("../ledger")]);
+    assert!(error[0].address == "/error" && error[0].args[1] == s("value"), "{error:?}");
+    let error = peer.ask("/ledger/albums", &[Arg::Int(0)]);
+    assert!(error[0].args[2] == s("0 is not allowed: of a list from 1 to 100"), "{error:?}");
+    let albums = peer.ask("/ledger/albums", &[]);
+    assert_eq!(albums[0].args, [Arg::Int(2), Arg::Int(2)]);
+    assert_eq!((told(&albums[1].args, "id"), told(&albums[1].args, "tracks")), (&s(first), &Arg::Int(2)));
+    assert_eq!(told(&albums[2].args, "album"), &s("Second"));
+    // A tap of a slot, and one that is not there.
+    peer.send("/ledger/start", &[s("x"), s("nothing/out")]);
+    let error = peer.until("/error", PATIENCE);
+    assert!(matches!(&error[2], Arg::Str(t) if t.starts_with("no tap \"nothing/out\"")), "{error:?}");
+    peer.send("/ledger/start", &[s(""), s("input/out")]);
+    let begun = peer.until("/ledger/status", PATIENCE);
+    assert_eq!((told(&begun, "track"), told(&begun, "tap")), (&s("Track 1"), &s("input/out")));
+    // Subscribers hear how long it is, about once a second.
+    peer.send("/subscribe", &[s("/ledger")]);
+    let seconds = || match told(&peer.until("/ledger/status", PATIENCE), "seconds") {
+        Arg::Float(s) => *s,
+        other => panic!("{other:?}"),
+    };
+    let (a, b) = (seconds(), seconds());
+    println!("told at {a} s and {b} s");
+    assert!((0.5..3.0).contains(&(b - a)));
+    peer.send("/unsubscribe", &[]);
+    peer.send("/ledger/album", &[s("Third")]);
+    let third = wait_for("another album", PATIENCE, || {
+        let args = peer.until("/ledger/status", PATIENCE);
+        (told(&args, "album") == &s("Third")).then_some(args)
+    });
+    assert_eq!(told(&third, "state"), &s("idle"));
 }
 
 #[test]

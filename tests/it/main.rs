@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Black-box tests of the programs, and of what the repository says of itself: one module a subject.
+mod alarms;
 mod cli;
 mod client;
 mod clients;

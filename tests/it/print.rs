@@ -11,6 +11,7 @@ use lathed::grpc::v1::print_service_client::PrintServiceClient;
 use lathed::grpc::v1::{
     ListPrintsRequest, PrintState, StartPrintRequest, StopPrintRequest, WatchPrintRequest,
 };
+use lathed::osc::{Arg, Message};
 use serde_json::Value;
 use tonic::Code;
 
@@ -21,6 +22,7 @@ use super::jack::noise;
 use super::jackd::{Jackd, wait_for};
 use super::lathed::{GAIN, Lathed};
 use super::music::{read, rendered, write};
+use super::osc::{Peer, text};
 use super::remote::Remote;
 
 /// A daemon, a desk, and where the daemon prints.
@@ -382,4 +384,109 @@ fn a_directory_that_cannot_be_had_is_no_reason_for_silence() {
     std::fs::remove_file(studio.desk.path("file")).unwrap();
     studio.print("a", &["--seconds", "0.1"]);
     assert!(studio.desk.path("file/prints/a.wav").exists());
+}
+
+/// How long an answer may take that waits for sound and disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A value of `/print/status` or `/print/entry` by its key.
+fn told<'a>(args: &'a [Arg], key: &str) -> &'a Arg {
+    let at = args.chunks(2).find(|p| p[0] == text(key));
+    &at.unwrap_or_else(|| panic!("no {key} in {args:?}"))[1]
+}
+
+/// The next `/print/status` of this print in this state.
+fn until(peer: &Peer, name: &str, state: &str) -> Vec<Arg> {
+    wait_for(&format!("{name} {state}"), PATIENCE, || {
+        let args = peer.until("/print/status", PATIENCE);
+        (told(&args, "name") == &text(name) && told(&args, "state") == &text(state)).then_some(args)
+    })
+}
+
+#[test]
+fn tablets_start_stop_and_list_prints_and_are_told_of_all() {
+    let studio = Studio::new(Desk::new(), &["--backend", "clock", "--osc", "127.0.0.1:0", "--rack", GAIN]);
+    let remote = Remote::of(&studio.daemon);
+    let (peer, other) = (remote.peer(), remote.peer());
+    for p in [&peer, &other] {
+        p.send("/subscribe", &[text("/print")]);
+        assert_eq!(told(&p.until("/print/status", PATIENCE), "state"), &text("idle"));
+    }
+    // What is refused says what is allowed.
+    for (address, args, code, words) in [
+        ("/print/start", vec![text("a"), text("eq")], "value", "main (or out), monitor, input (or in)"),
+        ("/print/start", vec![text("../a")], "value", "may not be a path"),
+        ("/print/start", vec![text("a"), text("in"), text("b")], "arguments", "[s name] [s source]"),
+        ("/print/start", vec![Arg::Int(7)], "arguments", "a button's 1"),
+        ("/print/stop", vec![], "value", "none runs"),
+        ("/print/status", vec![text("b")], "value", "no print \"b\""),
+        ("/print/list", vec![Arg::Int(101)], "value", "from 1 to 100"),
+        ("/print/lst", vec![], "address", "did you mean"),
+    ] {
+        peer.send(address, &args);
+        let error = peer.until("/error", PATIENCE);
+        let said = matches!(&error[2], Arg::Str(said) if said.contains(words));
+        assert!(error[1] == text(code) && said, "{error:?}");
+    }
+    // A button's release does nothing, its press prints main under a name of its own.
+    peer.send("/print/start", &[Arg::Float(0.0)]);
+    peer.send("/print/start", &[text("Take 1"), text("input")]);
+    let begun = peer.until("/print/status", PATIENCE);
+    assert_eq!(
+        (told(&begun, "state"), told(&begun, "source"), told(&begun, "name")),
+        (&text("recording"), &text("in"), &text("Take 1"))
+    );
+    // The other one hears of it, and how long it is, about once a second.
+    let first = until(&other, "Take 1", "recording");
+    let second = until(&other, "Take 1", "recording");
+    let seconds = |args: &[Arg]| match told(args, "seconds") {
+        Arg::Float(s) => *s,
+        other => panic!("{other:?}"),
+    };
+    println!("told at {} s and {} s", seconds(&first), seconds(&second));
+    assert!((0.5..3.0).contains(&(seconds(&second) - seconds(&first))));
+    // Who comes in the middle is told with the full state.
+    let late = remote.peer();
+    late.send("/subscribe", &[]);
+    until(&late, "Take 1", "recording");
+    peer.send("/print/stop", &[]);
+    let done = until(&other, "Take 1", "done");
+    assert_eq!((told(&done, "gaps"), told(&done, "file")), (&Arg::Int(0), &text("Take 1.wav")));
+    until(&peer, "Take 1", "done");
+    // What the command line begins and ends is told, too.
+    studio.lathe(&["print", "start", "By hand", "--seconds", "0.3"]).exits(0);
+    until(&other, "By hand", "recording");
+    until(&other, "By hand", "done");
+    peer.send("/print/start", &[Arg::Float(1.0)]);
+    wait_for("a print of a button", PATIENCE, || (studio.list().len() == 3).then_some(()));
+    peer.send("/print/stop", &[Arg::Float(1.0)]);
+    wait_for("its end", PATIENCE, || (studio.list()[2]["state"] == "done").then_some(()));
+    let asked = remote.peer();
+    let list: Vec<Message> = asked.ask("/print/list", &[Arg::Int(2)]);
+    assert_eq!(list[0].args, [Arg::Int(2), Arg::Int(3)], "{list:?}");
+    let names: Vec<&Arg> = list[1..].iter().map(|m| told(&m.args, "name")).collect();
+    assert_eq!(names[0], &text("By hand"));
+    assert!(list[1..].iter().all(|m| m.address == "/print/entry" && told(&m.args, "state") == &text("done")));
+    // All protocols say the same of the same print.
+    asked.send("/print/status", &[text("Take 1")]);
+    let (osc, grpc) = (asked.until("/print/status", PATIENCE), studio.list().remove(0));
+    let frames = number(&grpc, "frames") as f32 / number(&grpc, "sample_rate") as f32;
+    assert_eq!((seconds(&osc), &grpc["source"], told(&osc, "source")), (frames, &"in".into(), &text("in")));
+}
+
+#[test]
+fn a_print_that_fails_is_told_with_its_reason() {
+    let mut server = Jackd::start(48_000, 256);
+    let args = ["--backend", "jack", "--jack-server", server.name(), "--rack", GAIN, "--osc", "127.0.0.1:0"];
+    let studio = Studio::new(Desk::new(), &args);
+    let peer = Remote::of(&studio.daemon).peer();
+    peer.send("/subscribe", &[text("/print")]);
+    peer.send("/print/start", &[text("Lost"), text("monitor")]);
+    until(&peer, "Lost", "recording");
+    server.kill();
+    let failed = until(&peer, "Lost", "failed");
+    assert_eq!(told(&failed, "reason"), &text("the audio server is gone"));
+    peer.send("/print/start", &[]);
+    let error = peer.until("/error", PATIENCE);
+    assert!(error[1] == text("failed") && format!("{error:?}").contains("no audio runs"), "{error:?}");
 }

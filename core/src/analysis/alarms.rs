@@ -4,7 +4,7 @@
 //! *Silent*: no sample of a channel was above the level for the time given. *Stuck*: a channel has repeated one
 //! value other than zero, bit for bit, for the time given, as a converter or a driver does that has died; it
 //! may lie above or below the level of silence. Times are rounded up to whole quanta. A gap is no sound: what
-//! ran before it starts again.
+//! ran before it starts again, and until a sample says otherwise it is not known that it is over.
 
 use crate::dsp::{Frames, QUANTUM};
 
@@ -37,6 +37,9 @@ struct Channel {
     silent: u64,
     stuck: u64,
     last: f64,
+    /// A sample above the level, and one that was another than the one before or zero, since the last gap.
+    sounded: bool,
+    moved: bool,
 }
 
 /// One channel's state: how long in seconds, and whether that is long enough for an alarm.
@@ -46,6 +49,21 @@ pub struct AlarmReadings {
     pub silent: bool,
     pub stuck_s: f64,
     pub stuck: bool,
+    /// Since the last gap it has sounded, and moved: what was before is over.
+    pub sounded: bool,
+    pub moved: bool,
+}
+
+impl AlarmReadings {
+    /// It is silent, or is not; `None` while neither is known.
+    pub fn silence(&self) -> Option<bool> {
+        (self.silent || self.sounded).then_some(self.silent)
+    }
+
+    /// It is stuck, or is not; `None` while neither is known.
+    pub fn stuckness(&self) -> Option<bool> {
+        (self.stuck || self.moved).then_some(self.stuck)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +106,7 @@ impl Alarms {
         for (c, x) in self.channels.iter_mut().zip(audio) {
             let after = x.iter().rposition(|v| v.abs() > self.level).map(|n| QUANTUM - 1 - n);
             c.silent = after.map_or(c.silent + QUANTUM as u64, |n| n as u64);
+            c.sounded |= after.is_some();
             let value = x[QUANTUM - 1];
             let changed = x.iter().rposition(|v| *v != value);
             c.stuck = match changed {
@@ -96,6 +115,7 @@ impl Alarms {
                 None if value == c.last => c.stuck + QUANTUM as u64,
                 None => QUANTUM as u64 - 1,
             };
+            c.moved |= value == 0.0 || changed.is_some();
             c.last = value;
         }
     }
@@ -108,6 +128,8 @@ impl Alarms {
             silent: silent_s >= self.settings.silence_s,
             stuck_s,
             stuck: stuck_s >= self.settings.stuck_s,
+            sounded: c.sounded,
+            moved: c.moved,
         }
     }
 
@@ -147,7 +169,13 @@ mod tests {
         let r = play(moving, 1);
         assert!(!r.stuck && r.stuck_s == 2.0 / 48_000.0, "{r:?}");
         a.gap();
-        assert_eq!(a.read(0), AlarmReadings::default());
+        let r = a.read(0);
+        assert_eq!((r, r.silence(), r.stuckness()), (AlarmReadings::default(), None, None));
+        // What was lost says nothing; the first sample above the level, or another one, does.
+        a.process(&[[1e-4; QUANTUM]]);
+        assert_eq!((a.read(0).silence(), a.read(0).stuckness()), (None, None));
+        a.process(&[at(0.5)]);
+        assert_eq!((a.read(0).silence(), a.read(0).stuckness()), (Some(false), Some(false)));
         let bad = AlarmSettings { silence_s: 1e9, ..AlarmSettings::default() };
         assert_eq!(
             Alarms::new(48_000, 1, bad).err().map(|e| e.to_string()),

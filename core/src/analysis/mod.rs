@@ -22,6 +22,7 @@
 //! | [`octaves`], [`octaves_meter`] | bands of octaves from transforms, and through filters of class 1 ([`octaves_filter`]) |
 //! | [`long_term`], [`spectrogram`] | the gated mean of a programme with percentiles; rows of bytes |
 //! | [`transfer`] | magnitude, phase and coherence between two signals |
+//! | [`wiring`] | which channel of one signal each of another resembles |
 //! | [`scope`], [`stereo_field`] | points of a pair; correlation, balance and what mono loses, by bands too |
 //! | [`spectrum_settings`], [`spectrum_frames`], [`windows`] | what these are asked for, and what they begin with; [`spectrum_halver`] and [`spectrum_levels`] for the lower octaves |
 //! | [`density`] | the goniometer of a whole programme |
@@ -69,6 +70,7 @@ pub mod true_peak;
 pub mod vu;
 pub mod window;
 pub mod windows;
+pub mod wiring;
 pub mod word_length;
 
 pub use instruments::{Instrument, Instruments, Running};

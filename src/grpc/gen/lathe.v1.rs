@@ -2879,7 +2879,10 @@ pub struct WatchSpectrumRequest {
     #[prost(message, repeated, tag = "3")]
     pub signals: ::prost::alloc::vec::Vec<Signal>,
     /// Which instrument.
-    #[prost(oneof = "watch_spectrum_request::Analysis", tags = "4, 5, 6, 7, 8, 9, 10")]
+    #[prost(
+        oneof = "watch_spectrum_request::Analysis",
+        tags = "4, 5, 6, 7, 8, 9, 10, 11"
+    )]
     pub analysis: ::core::option::Option<watch_spectrum_request::Analysis>,
 }
 /// Nested message and enum types in `WatchSpectrumRequest`.
@@ -2996,6 +2999,16 @@ pub mod watch_spectrum_request {
         #[prost(uint32, tag = "6")]
         pub fraction: u32,
     }
+    /// Against another tap, which has as many channels.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Wiring {
+        /// The tap that it should be alike; empty means `in`.
+        #[prost(string, tag = "1")]
+        pub reference: ::prost::alloc::string::String,
+        /// Frames by which the reference is delayed, to 262144; not set is what the rack delays between the two taps.
+        #[prost(uint32, optional, tag = "2")]
+        pub delay: ::core::option::Option<u32>,
+    }
     /// Which instrument.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Analysis {
@@ -3020,6 +3033,9 @@ pub mod watch_spectrum_request {
         /// From another tap to this one.
         #[prost(message, tag = "10")]
         Transfer(Transfer),
+        /// Which channel of another tap each one resembles; takes no signals.
+        #[prost(message, tag = "11")]
+        Wiring(Wiring),
     }
 }
 /// One look at a spectrum.
@@ -3052,12 +3068,28 @@ pub struct WatchSpectrumResponse {
     /// Frames that no reading has seen, since your last reading.
     #[prost(uint64, tag = "9")]
     pub frames_missed: u64,
-    /// Frames by which a transfer's reference was delayed.
+    /// Frames by which the reference of a transfer or of wiring was delayed.
     #[prost(uint64, tag = "10")]
     pub delay: u64,
+    /// Of wiring: each channel of the tap.
+    #[prost(message, repeated, tag = "11")]
+    pub wiring: ::prost::alloc::vec::Vec<watch_spectrum_response::Wiring>,
 }
 /// Nested message and enum types in `WatchSpectrumResponse`.
 pub mod watch_spectrum_response {
+    /// What a channel resembles over the last ten seconds.
+    #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+    pub struct Wiring {
+        /// The channel of the reference, counted from 0; not set until ten seconds are full, in silence, or if none is alike.
+        #[prost(uint32, optional, tag = "1")]
+        pub source: ::core::option::Option<u32>,
+        /// It is turned over.
+        #[prost(bool, tag = "2")]
+        pub inverted: bool,
+        /// Correlation without its sign, 0.9 to 1.
+        #[prost(double, optional, tag = "3")]
+        pub likeness: ::core::option::Option<f64>,
+    }
     /// Levels at the frequencies, in dBFS of a sine or dB; -infinity is silence, NaN is not known.
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Trace {
@@ -4827,8 +4859,21 @@ pub struct GetStatusResponse {
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchEventsRequest {}
-/// One event.
+/// Alarms of one kind and place.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Alarm {
+    /// What it is of.
+    #[prost(enumeration = "AlarmKind", tag = "1")]
+    pub kind: i32,
+    /// `in` or `out`; empty for the clock.
+    #[prost(string, tag = "2")]
+    pub tap: ::prost::alloc::string::String,
+    /// Of silence and stuck: which channels.
+    #[prost(string, repeated, tag = "3")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// One event.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchEventsResponse {
     /// What happened.
     #[prost(enumeration = "EventType", tag = "1")]
@@ -4848,6 +4893,12 @@ pub struct WatchEventsResponse {
     /// Events that you missed right before this one because you read too slowly.
     #[prost(uint64, tag = "6")]
     pub lost: u64,
+    /// Of ALARM_STARTED and ALARM_ENDED.
+    #[prost(message, optional, tag = "7")]
+    pub alarm: ::core::option::Option<Alarm>,
+    /// Of STATE: the alarms that are on.
+    #[prost(message, repeated, tag = "8")]
+    pub alarms: ::prost::alloc::vec::Vec<Alarm>,
 }
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -4867,6 +4918,10 @@ pub enum EventType {
     Xrun = 5,
     /// `count` engines were lost to a fault or a hung driver, and replaced.
     EngineLost = 6,
+    /// `count` alarms began, as `alarm` says.
+    AlarmStarted = 7,
+    /// `count` alarms ended.
+    AlarmEnded = 8,
 }
 impl EventType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -4882,6 +4937,8 @@ impl EventType {
             Self::AudioChanged => "EVENT_TYPE_AUDIO_CHANGED",
             Self::Xrun => "EVENT_TYPE_XRUN",
             Self::EngineLost => "EVENT_TYPE_ENGINE_LOST",
+            Self::AlarmStarted => "EVENT_TYPE_ALARM_STARTED",
+            Self::AlarmEnded => "EVENT_TYPE_ALARM_ENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -4894,6 +4951,49 @@ impl EventType {
             "EVENT_TYPE_AUDIO_CHANGED" => Some(Self::AudioChanged),
             "EVENT_TYPE_XRUN" => Some(Self::Xrun),
             "EVENT_TYPE_ENGINE_LOST" => Some(Self::EngineLost),
+            "EVENT_TYPE_ALARM_STARTED" => Some(Self::AlarmStarted),
+            "EVENT_TYPE_ALARM_ENDED" => Some(Self::AlarmEnded),
+            _ => None,
+        }
+    }
+}
+/// What an alarm is of. When one begins is in the machine's settings, `\[alarms\]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AlarmKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// No sample of a channel was above a level for long.
+    Silence = 1,
+    /// A channel repeats one value other than zero.
+    Stuck = 2,
+    /// One channel of the first pair looks inverted against the other.
+    Inverted = 3,
+    /// The sample clock runs at another rate than it says.
+    Clock = 4,
+}
+impl AlarmKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ALARM_KIND_UNSPECIFIED",
+            Self::Silence => "ALARM_KIND_SILENCE",
+            Self::Stuck => "ALARM_KIND_STUCK",
+            Self::Inverted => "ALARM_KIND_INVERTED",
+            Self::Clock => "ALARM_KIND_CLOCK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ALARM_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ALARM_KIND_SILENCE" => Some(Self::Silence),
+            "ALARM_KIND_STUCK" => Some(Self::Stuck),
+            "ALARM_KIND_INVERTED" => Some(Self::Inverted),
+            "ALARM_KIND_CLOCK" => Some(Self::Clock),
             _ => None,
         }
     }
@@ -5381,7 +5481,7 @@ pub struct Track {
     /// As it was given; two may have the same.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// What is measured: `in`, `out`, `monitor`.
+    /// What is measured: `in`, `out`, `monitor`, `<slot>/in`, `<slot>/out`.
     #[prost(string, tag = "3")]
     pub tap: ::prost::alloc::string::String,
     /// Frames per second.
@@ -5458,7 +5558,7 @@ pub struct StartTrackRequest {
     /// 1 to 96 printable characters; empty: one by its number.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// `in`, `out` or `monitor`; empty is `out`.
+    /// `in`, `out`, `monitor`, `<slot>/in` or `<slot>/out`; empty is `out`.
     #[prost(string, tag = "2")]
     pub tap: ::prost::alloc::string::String,
 }

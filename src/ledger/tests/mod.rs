@@ -266,7 +266,13 @@ fn of_the_demo_nothing_is_written_and_what_cannot_be_is_refused() {
         assert!(matches!(rig.ledger.start_track(bad, ""), Err(LedgerError::Name(_))), "{bad:?}");
         assert!(matches!(rig.ledger.new_album(bad), Err(LedgerError::Name(_))), "{bad:?}");
     }
-    assert_eq!(rig.ledger.start_track("a", "eq/out").unwrap_err(), LedgerError::Tap("eq/out".into()));
+    let said = |tap: &str| rig.ledger.start_track("a", tap).unwrap_err().to_string();
+    assert_eq!(
+        said("comp/gain"),
+        "no tap \"comp/gain\": there is in, out, monitor, and <slot>/in and <slot>/out of a"
+    );
+    assert_eq!(said("a/ouy"), "no tap \"a/ouy\" (did you mean \"a/out\"?)");
+    assert!(said(&"a/".repeat(200)).ends_with("…\": a name of 400 bytes"));
     rig.host.audible.store(false, SeqCst);
     assert!(matches!(rig.ledger.start_track("a", ""), Err(LedgerError::Unheard(_))));
     rig.host.audible.store(true, SeqCst);
@@ -383,4 +389,42 @@ fn it_follows_a_transport() {
     assert_eq!(roll(Some(true)).state(), "running");
     let closed = rig.ledger.close().unwrap();
     assert_eq!((closed.album.tracks.len(), closed.track().unwrap().pauses), (1, 2));
+}
+
+#[test]
+fn a_track_of_a_slot_waits_while_the_rack_has_it_not_and_measures_no_silence() {
+    let rig = Rig::new();
+    rig.ledger.start_track("a", "a/out").unwrap();
+    rig.play(3.0);
+    rig.host.reload(&["b"]);
+    let waits = rig.until(|s| s.state() == "waiting");
+    let at = waits.track().unwrap().clone();
+    println!("{} frames, then it waits: {}", at.figures.frames, at.why);
+    assert!(at.why.contains("the rack has no a/out") && at.interruptions == 1, "{at:?}");
+    // What was heard was programme to the last frame: bit for bit what was played.
+    assert_eq!(at.figures.frames, at.position);
+    let mut heard = stereo();
+    hear(&mut heard, at.start_frame, at.figures.frames);
+    assert_eq!(at.figures, heard.figures(), "bit for bit");
+    let frame = rig.host.frame();
+    while rig.host.frame() < frame + 48_000 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let still = rig.ledger.show().unwrap();
+    assert_eq!((still.state(), still.track().unwrap().figures.frames), ("waiting", at.figures.frames));
+    assert!(still.track().unwrap().why.contains("the rack has no a/out"), "{:?}", still.track());
+    // Another tap can be measured meanwhile, and this one again once it is back.
+    assert_eq!(
+        rig.ledger.start_track("b", "a/out").unwrap_err().to_string(),
+        "no tap \"a/out\" (did you mean \"b/out\"?)"
+    );
+    rig.host.reload(&["b", "a"]);
+    rig.until(|s| s.state() == "running");
+    let more = rig.play(at.figures.frames as f64 / 48_000.0 + 1.0);
+    assert!(more.why.is_empty() && more.figures.missed > 0, "{more:?}");
+    // What came after is programme again, at the same level: no frame of silence is in its true peak or mean.
+    let closed = rig.ledger.close().unwrap();
+    let t = closed.track().unwrap();
+    assert_eq!(t.position, t.figures.frames + t.figures.missed, "{t:?}");
+    assert!(t.has_missed());
 }

@@ -83,6 +83,12 @@ impl TestHost {
         self.control().status().unwrap().frame.load(SeqCst)
     }
 
+    /// Installs this rack.
+    pub fn reload(&self, slots: &[&str]) {
+        let plan = rack::load(&text("stereo", slots), "test").unwrap().plan;
+        self.control().reload(plan).unwrap();
+    }
+
     fn burst(&self, quanta: usize) {
         let mut periods = self.periods.lock().unwrap();
         if self.paused.load(SeqCst) {
@@ -159,10 +165,7 @@ impl Rig {
 
     /// With this layout, and what is in the directory.
     pub fn with(layout: &str, dir: Arc<tempfile::TempDir>) -> Rig {
-        let text = format!(
-            "format = 1\n[rack]\nname = \"t\"\nlayout = \"{layout}\"\n[[slot]]\nid = \"a\"\nunit = \"gain\"\n"
-        );
-        let mut control = Control::new(rack::load(&text, "test").unwrap().plan);
+        let mut control = Control::new(rack::load(&text(layout, &["a"]), "test").unwrap().plan);
         let engine = control.start(48_000).unwrap();
         let host = Arc::new(TestHost {
             control: Mutex::new(control),
@@ -230,6 +233,13 @@ pub fn open(host: &Arc<TestHost>, dir: &Path, full: &Arc<AtomicBool>) -> Ledger 
     let disk = TestDisk { inner: OsDisk::open(dir).unwrap(), full: full.clone() };
     let habits = Habits { save_every: Duration::from_millis(200), follows: true };
     Ledger::with(habits, host.clone(), LedgerStore::new(Arc::new(disk))).unwrap()
+}
+
+/// A rack of gains.
+fn text(layout: &str, slots: &[&str]) -> String {
+    let slots: String =
+        slots.iter().map(|id| format!("[[slot]]\nid = \"{id}\"\nunit = \"gain\"\n")).collect();
+    format!("format = 1\n[rack]\nname = \"t\"\nlayout = \"{layout}\"\n{slots}")
 }
 
 pub fn stereo() -> Integrator {

@@ -84,6 +84,28 @@ impl<'a> Args<'a> {
         Ok(Some(number))
     }
 
+    /// The next argument is text.
+    pub fn is_text(&self) -> bool {
+        matches!(self.rest.first(), Some(Arg::Str(_)))
+    }
+
+    /// One argument is left.
+    pub fn is_single(&self) -> bool {
+        self.rest.len() == 1
+    }
+
+    /// A name that may be left out or be empty.
+    pub fn name_or_none(&mut self, expected: &str) -> Result<String, Wrong> {
+        match self.rest.first() {
+            None => Ok(String::new()),
+            Some(Arg::Str(s)) if s.is_empty() => {
+                self.take();
+                Ok(String::new())
+            }
+            Some(_) => self.name(expected),
+        }
+    }
+
     /// A snapshot's name: a name, never a path. Files are not named by it.
     pub fn name(&mut self, expected: &str) -> Result<String, Wrong> {
         let name = self.text().ok_or_else(|| self.wrong(expected))?;

@@ -5,7 +5,7 @@ use lathe_core::param::suggest;
 
 use super::super::codec::Booleans;
 use super::args::Args;
-use super::{Code, LedgerErrand, OscRequest, Subtree, Wrong};
+use super::{Code, LedgerErrand, OscRequest, PrintErrand, Subtree, Wrong};
 
 /// Rates that a subscription may ask for, Hz.
 pub const RATES: std::ops::RangeInclusive<i64> = 1..=60;
@@ -13,6 +13,9 @@ pub const RATES: std::ops::RangeInclusive<i64> = 1..=60;
 pub const PORTS: std::ops::RangeInclusive<i64> = 1024..=65_535;
 /// Longest morph in seconds.
 pub const MAX_MORPH: f64 = 600.0;
+/// How many of a list may be asked for, and how many come if nothing is said.
+pub const LISTED: std::ops::RangeInclusive<i64> = 1..=100;
+pub const USUALLY_LISTED: usize = 20;
 
 type Decode = fn(Args<'_>) -> Result<Option<OscRequest>, Wrong>;
 
@@ -43,11 +46,23 @@ pub const COMMANDS: &[Command] = &[
     acts("/snapshot/delete", |a| named(a, |name| OscRequest::SnapshotDelete { name })),
     asks("/snapshot/list", |a| bare(a, OscRequest::SnapshotList)),
     asks("/snapshot/current", |a| bare(a, OscRequest::SnapshotCurrent)),
-    acts("/ledger/start", |a| track(a).map(Some)),
+    acts("/ledger/start", |a| {
+        texts(a, TRACK, |[name, tap]| OscRequest::Ledger(LedgerErrand::Start { name, tap }))
+    }),
     acts("/ledger/pause", |a| button(a, OscRequest::Ledger(LedgerErrand::Pause))),
     acts("/ledger/resume", |a| button(a, OscRequest::Ledger(LedgerErrand::Resume))),
     acts("/ledger/close", |a| button(a, OscRequest::Ledger(LedgerErrand::Close))),
+    acts("/ledger/album", |a| texts(a, ALBUM, |[name]| OscRequest::Ledger(LedgerErrand::Album(name)))),
     asks("/ledger/status", |a| bare(a, OscRequest::Ledger(LedgerErrand::Status))),
+    asks("/ledger/tracks", |a| tracks(a).map(Some)),
+    asks("/ledger/albums", |a| listed(a, |most| OscRequest::Ledger(LedgerErrand::Albums(most)))),
+    acts("/print/start", |a| {
+        texts(a, PRINT, |[name, source]| OscRequest::Print(PrintErrand::Start { name, source }))
+    }),
+    acts("/print/stop", |a| texts(a, NAMED_PRINT, |[name]| OscRequest::Print(PrintErrand::Stop(name)))),
+    asks("/print/status", |a| print_status(a).map(Some)),
+    asks("/print/list", |a| listed(a, |most| OscRequest::Print(PrintErrand::List(most)))),
+    asks("/alarms", |a| bare(a, OscRequest::Alarms)),
     acts("/undo", |a| button(a, OscRequest::Undo)),
     acts("/redo", |a| button(a, OscRequest::Redo)),
     acts("/panic", |a| panic(a).map(Some)),
@@ -92,11 +107,53 @@ fn named(mut args: Args<'_>, make: fn(String) -> OscRequest) -> Result<Option<Os
     Ok(Some(make(name)))
 }
 
-fn track(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
-    const EXPECTED: &str = "expected s, the track's name";
-    let name = args.name(EXPECTED)?;
+const TRACK: &str = "expected [s name] [s tap], such as \"Song 1\" \"in\", or a button's 1";
+const ALBUM: &str = "expected [s name], or a button's 1";
+const PRINT: &str =
+    "expected [s name] [s source], such as \"Song 1\" \"main\" (or \"monitor\", \"input\"), or a button's 1";
+const NAMED_PRINT: &str = "expected [s name], or a button's 1";
+
+/// Names that may be left out or empty; a button's press leaves out all of them.
+fn texts<const N: usize>(
+    mut args: Args<'_>,
+    expected: &str,
+    make: fn([String; N]) -> OscRequest,
+) -> Result<Option<OscRequest>, Wrong> {
+    if !args.is_text() && args.is_single() {
+        return button(args, make(std::array::from_fn(|_| String::new())));
+    }
+    let mut given = std::array::from_fn(|_| String::new());
+    for text in &mut given {
+        *text = args.name_or_none(expected)?;
+    }
+    args.none(expected)?;
+    Ok(Some(make(given)))
+}
+
+fn most(args: &mut Args<'_>, expected: &str) -> Result<usize, Wrong> {
+    let most = within(args, &LISTED, "of a list")?;
+    args.none(expected)?;
+    Ok(most.and_then(|n| n.try_into().ok()).unwrap_or(USUALLY_LISTED))
+}
+
+fn listed(mut args: Args<'_>, make: fn(usize) -> OscRequest) -> Result<Option<OscRequest>, Wrong> {
+    let most = most(&mut args, "expected [i most]")?;
+    Ok(Some(make(most)))
+}
+
+/// `[s album] [i most]`.
+fn tracks(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
+    const EXPECTED: &str = "expected [s album's id] [i most]";
+    let album = if args.is_text() { args.name_or_none(EXPECTED)? } else { String::new() };
+    let most = most(&mut args, EXPECTED)?;
+    Ok(OscRequest::Ledger(LedgerErrand::Tracks { album, most }))
+}
+
+fn print_status(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
+    const EXPECTED: &str = "expected [s name]";
+    let name = args.name_or_none(EXPECTED)?;
     args.none(EXPECTED)?;
-    Ok(OscRequest::Ledger(LedgerErrand::Start(name)))
+    Ok(OscRequest::Print(PrintErrand::Status(name)))
 }
 
 fn recall(mut args: Args<'_>) -> Result<OscRequest, Wrong> {

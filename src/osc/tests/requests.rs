@@ -6,7 +6,7 @@ use lathe_core::param::{self, Choice, Unit};
 use super::super::codec::{Arg, Message};
 use super::super::matcher::Budget;
 use super::super::request::{
-    Code, Form, LedgerErrand, OscRequest, Refused, Select, Subtree, Value, requests,
+    Code, Form, LedgerErrand, OscRequest, PrintErrand, Refused, Select, Subtree, Value, requests,
 };
 
 fn ask(address: &str, args: &[Arg]) -> Result<Vec<OscRequest>, Refused> {
@@ -55,6 +55,10 @@ fn every_command_decodes() {
     let store = |n: &str| OscRequest::SnapshotStore { name: n.into() };
     let recall = |seconds| OscRequest::SnapshotRecall { name: "A".into(), seconds };
     let ledger = OscRequest::Ledger;
+    let print = OscRequest::Print;
+    let track = |name: &str, tap: &str| LedgerErrand::Start { name: name.into(), tap: tap.into() };
+    let start = |name: &str, source: &str| PrintErrand::Start { name: name.into(), source: source.into() };
+    let tracks = |album: &str, most| LedgerErrand::Tracks { album: album.into(), most };
     let readings = one("out/peak/L");
     let cases = [
         ("/meter/out/peak/L", vec![], OscRequest::Meter { readings }),
@@ -69,7 +73,26 @@ fn every_command_decodes() {
         ("/snapshot/delete", vec![s("A")], OscRequest::SnapshotDelete { name: "A".into() }),
         ("/snapshot/list", vec![], OscRequest::SnapshotList),
         ("/snapshot/current", vec![], OscRequest::SnapshotCurrent),
-        ("/ledger/start", vec![s("Song 1")], ledger(LedgerErrand::Start("Song 1".into()))),
+        ("/ledger/start", vec![s("Song 1")], ledger(track("Song 1", ""))),
+        ("/ledger/start", vec![s("Song 1"), s("eq/out")], ledger(track("Song 1", "eq/out"))),
+        ("/ledger/start", vec![], ledger(track("", ""))),
+        ("/ledger/start", vec![Arg::Float(1.0)], ledger(track("", ""))),
+        ("/ledger/album", vec![s("Second")], ledger(LedgerErrand::Album("Second".into()))),
+        ("/ledger/album", vec![Arg::Int(1)], ledger(LedgerErrand::Album("".into()))),
+        ("/ledger/tracks", vec![], ledger(tracks("", 20))),
+        ("/ledger/tracks", vec![Arg::Int(100)], ledger(tracks("", 100))),
+        ("/ledger/tracks", vec![s("0123"), Arg::Float(1.0)], ledger(tracks("0123", 1))),
+        ("/ledger/albums", vec![Arg::Int(3)], ledger(LedgerErrand::Albums(3))),
+        ("/alarms", vec![], OscRequest::Alarms),
+        ("/print/start", vec![], print(start("", ""))),
+        ("/print/start", vec![s("Song 1"), s("monitor")], print(start("Song 1", "monitor"))),
+        ("/print/start", vec![s(""), s("input")], print(start("", "input"))),
+        ("/print/stop", vec![Arg::Int(1)], print(PrintErrand::Stop("".into()))),
+        ("/print/stop", vec![s("Song 1")], print(PrintErrand::Stop("Song 1".into()))),
+        ("/print/status", vec![], print(PrintErrand::Status("".into()))),
+        ("/print/status", vec![s("Song 1")], print(PrintErrand::Status("Song 1".into()))),
+        ("/print/list", vec![], print(PrintErrand::List(20))),
+        ("/print/list", vec![Arg::Int(7)], print(PrintErrand::List(7))),
         ("/ledger/pause", vec![], ledger(LedgerErrand::Pause)),
         ("/ledger/resume", vec![Arg::Int(1)], ledger(LedgerErrand::Resume)),
         ("/ledger/close", vec![Arg::Impulse], ledger(LedgerErrand::Close)),
