@@ -21,7 +21,7 @@ const LONG_BETA: f64 = 7.0;
 const SHORT_BETA: f64 = 8.0;
 /// Points and midpoints of the past that the filters reach.
 const PAST: usize = TAPS;
-const PAST_MIDS: usize = HALF_SHORT;
+const PAST_MIDS: usize = LANES;
 /// From a frame to the quantum that reads what lies after it.
 pub const DELAY: usize = TAPS / 2 + HALF_SHORT / 2;
 const LANES: usize = 16;
@@ -74,6 +74,7 @@ fn half_way(taps: usize, beta: f64) -> Vec<f32> {
 /// | `points` | what was read last: the frames and what lies between them |
 /// | `ends` | the point before the first of these, and the one after the last |
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct Interpolator {
     x: [f32; PAST + QUANTUM],
     mids: [f32; PAST_MIDS + QUANTUM],
@@ -97,10 +98,18 @@ impl Interpolator {
         *self = Interpolator::default();
     }
 
-    /// The largest magnitude in the 64 intervals that begin [`DELAY`] frames before those of `input`.
-    pub fn process(&mut self, f: &Interpolation, input: &Frames) -> f64 {
+    /// Takes a quantum; returns its largest sample. Over several channels it is faster to take all of them before
+    /// the first is read: reading begins with what was written last.
+    pub fn take(&mut self, f: &Interpolation, input: &Frames) -> f64 {
+        let mut lanes = [0.0; 8];
+        f.width.run(Take { f, channel: self, input, lanes: &mut lanes });
+        lanes.into_iter().fold(0.0, |m, v| if v > m { v } else { m })
+    }
+
+    /// The largest magnitude in the 64 intervals that begin [`DELAY`] frames before those of the last quantum taken.
+    pub fn read(&mut self, f: &Interpolation) -> f64 {
         let mut best = [0.0; LANES];
-        f.width.run(Run { f, channel: self, input, best: &mut best });
+        f.width.run(Read { f, channel: self, best: &mut best });
         let best = best.into_iter().fold(0.0, larger);
         // Silence is exactly 0.
         if best > 2.0 * TINY { f64::from(best).sqrt() } else { 0.0 }
@@ -123,29 +132,49 @@ impl Interpolator {
     }
 }
 
-struct Run<'a> {
+struct Take<'a> {
     f: &'a Interpolation,
     channel: &'a mut Interpolator,
     input: &'a Frames,
-    best: &'a mut [f32; LANES],
+    lanes: &'a mut [f64; 8],
 }
 
-impl Kernel for Run<'_> {
+impl Kernel for Take<'_> {
     #[inline(always)]
     fn run(self) {
         let c = self.channel;
+        for x in self.input.as_chunks::<8>().0 {
+            for l in 0..8 {
+                let level = x[l].abs();
+                self.lanes[l] = if level > self.lanes[l] { level } else { self.lanes[l] };
+            }
+        }
         c.x.copy_within(QUANTUM.., 0);
         for (x, v) in c.x[PAST..].iter_mut().zip(self.input) {
             *x = *v as f32;
         }
         c.mids.copy_within(QUANTUM.., 0);
-        let mut row = [0.0; QUANTUM];
-        midpoints(&c.x, &self.f.long, &mut row);
-        c.mids[PAST_MIDS..].copy_from_slice(&row);
+        if let Some(row) = c.mids.last_chunk_mut() {
+            midpoints(&c.x, &self.f.long, row);
+        }
+    }
+}
+
+struct Read<'a> {
+    f: &'a Interpolation,
+    channel: &'a mut Interpolator,
+    best: &'a mut [f32; LANES],
+}
+
+impl Kernel for Read<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let c = self.channel;
         // Frame j of the intervals read is at `even[3 + j]` and the midpoint behind it at `mids[3 + j]`.
         let even = &c.x[PAST - DELAY - HALF_SHORT / 2..];
+        let mids = &c.mids[PAST_MIDS - HALF_SHORT..];
         c.ends = [c.points[POINTS - 1][QUANTUM - 1], even[HALF_SHORT / 2 + QUANTUM]];
-        quarters(even, &c.mids, &self.f.short, &mut c.points);
+        quarters(even, mids, &self.f.short, &mut c.points);
         tops(&c.points, c.ends[0], c.ends[1], self.best);
     }
 }

@@ -36,7 +36,8 @@ struct Channel {
     peaks: Records,
     true_max: f64,
     max: f64,
-    /// True peak of the newest quantum.
+    /// Largest sample and true peak of the newest quantum.
+    peak: f64,
     latest: f64,
 }
 
@@ -69,6 +70,7 @@ impl PeakMeter {
             peaks: Records::default(),
             true_max: 0.0,
             max: 0.0,
+            peak: 0.0,
             latest: 0.0,
         };
         PeakMeter {
@@ -125,10 +127,16 @@ impl PeakMeter {
     /// the reset. A true peak shows [`PeakMeter::delay`] frames after its sample.
     pub fn process(&mut self, audio: &[Frames], moment: u64, keep: bool) {
         let delay = self.delay() as u64;
+        for (c, x) in self.channels.iter_mut().zip(audio) {
+            c.peak = match &mut c.detector {
+                Detector::Exact(d) => d.take(&self.filters, x),
+                Detector::Itu(_) => largest(x),
+            };
+        }
         for (n, (c, x)) in self.channels.iter_mut().zip(audio).enumerate() {
-            let peak = largest(x);
+            let peak = c.peak;
             let between = match &mut c.detector {
-                Detector::Exact(d) => d.process(&self.filters, x),
+                Detector::Exact(d) => d.read(&self.filters),
                 Detector::Itu(d) => d.process(x),
             };
             // Of Annex 2's reading the samples themselves are no part.

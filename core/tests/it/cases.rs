@@ -67,6 +67,14 @@ pub fn clipping_limiter() -> SlotPlan {
     working(find("limiter").unwrap()).with("style", 2.0).with("clip", 1.0).with("link", 60.0)
 }
 
+/// Saturators of the models that are not the default.
+pub fn saturators() -> Vec<SlotPlan> {
+    let saturator = || working(find("saturator").unwrap());
+    (1..MODELS.len()).map(|m| saturator().with("model", m as f64)).collect()
+}
+
+const MODELS: [&str; 5] = ["", "tape ", "transformer ", "harmonics ", "soft "];
+
 fn branches(ids: &[&str]) -> Vec<BranchPlan> {
     let gain = |id: &str| SlotPlan::unit(&format!("g_{id}"), find("gain").unwrap());
     ids.iter().map(|id| BranchPlan { id: id.to_string(), slots: vec![gain(id)] }).collect()
@@ -90,12 +98,13 @@ pub fn neutral_units() -> Vec<SlotPlan> {
 /// Every unit and split, working.
 pub fn all_working() -> Vec<SlotPlan> {
     let more = [moving_equalizer(), turned_stereo(), clipping_limiter()];
-    CATALOG.iter().map(|k| working(*k)).chain(more).chain(splits()).collect()
+    CATALOG.iter().map(|k| working(*k)).chain(more).chain(saturators()).chain(splits()).collect()
 }
 
 /// True for units that shape waves, which make more of some settings on the way than of those at its ends.
 pub fn shapes(slot: &SlotPlan) -> bool {
-    ["clipper", "saturator", "clipping limiter"].contains(&name(slot).as_str())
+    let name = name(slot);
+    name.ends_with("saturator") || ["clipper", "clipping limiter"].contains(&name.as_str())
 }
 
 /// What to call a slot in a message.
@@ -108,6 +117,9 @@ pub fn name(slot: &SlotPlan) -> String {
                 () if has("band1/range") => "moving ",
                 () if has("guard") => "turned ",
                 () if kind.spec().symbol == "limiter" && has("clip") => "clipping ",
+                () if kind.spec().symbol == "saturator" => {
+                    MODELS[slot.values.get(slot.table.find("model").unwrap()) as usize]
+                }
                 () => "",
             };
             format!("{how}{}", kind.spec().symbol)

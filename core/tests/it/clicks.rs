@@ -17,6 +17,10 @@ const STEP: usize = 24_000 / 64 * 64;
 /// times the rate, moves of 30 to 60 dB leave −93 to −97 dBFS beside 10 kHz.
 const CLIPS_ON: f64 = -93.0;
 
+/// A field that falls goes through loops that do not close, and those have even harmonics that no steady drive has:
+/// 30 dB down leave −85 dBFS at 20 kHz.
+const TAPE_FALLS: f64 = -84.0;
+
 /// A linear-phase FIR with 200 dB of stop band.
 pub struct Fir(Vec<f64>);
 
@@ -78,12 +82,9 @@ fn cases() -> Vec<Case> {
     let mut r = Rng(4242);
     let mut all = Vec::new();
     for slot in all_working() {
-        let limit =
-            if ["compressor", "limiter", "clipping limiter", "saturator"].contains(&name(&slot).as_str()) {
-                -100.0
-            } else {
-                -120.0
-            };
+        let what = name(&slot);
+        let moves = what.ends_with("saturator") || ["compressor", "limiter", "clipping limiter"].contains(&what.as_str());
+        let limit = if moves { -100.0 } else { -120.0 };
         for (i, spec) in slot.table.clone().iter() {
             if spec.symbol.starts_with("band") && !spec.symbol.starts_with("band1/") {
                 continue;
@@ -149,6 +150,9 @@ fn measure(hz: f64, filters: &[(&str, Fir)], share: impl Fn(usize) -> bool) {
             let mut limit = case.limit.max(steady + 1.0);
             if hz > 1_000.0 && case.name.starts_with("clipper/") {
                 limit = limit.max(CLIPS_ON);
+            }
+            if hz > 1_000.0 && case.name.starts_with("tape saturator/drive") {
+                limit = limit.max(TAPE_FALLS);
             }
             if got > limit {
                 let x = sine(2, STEP, hz, 0.0, RATE);
