@@ -83,7 +83,8 @@ fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     for slot in all_working() {
         let what = name(&slot);
-        let moves = what.ends_with("saturator") || ["compressor", "limiter", "clipping limiter"].contains(&what.as_str());
+        let moves = what.ends_with("saturator")
+            || ["compressor", "limiter", "clipping limiter"].contains(&what.as_str());
         let limit = if moves { -100.0 } else { -120.0 };
         for (i, spec) in slot.table.clone().iter() {
             if spec.symbol.starts_with("band") && !spec.symbol.starts_with("band1/") {

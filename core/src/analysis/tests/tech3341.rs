@@ -2,8 +2,8 @@
 //! EBU Tech 3341, cases 1–6 and 9–14: integrated, momentary, short-term.
 
 use super::signals::*;
-use crate::analysis::{LoudnessMeter, LoudnessReadings};
 use crate::analysis::loudness::lufs;
+use crate::analysis::{LoudnessMeter, LoudnessReadings};
 use crate::units::Layout;
 
 /// The standard's tolerance, and ours about what the segments amount to, in LU.
@@ -179,7 +179,8 @@ fn cases_11_and_14_maxima_while_it_plays() {
             play_tones(rate, &segments, front.1, &mut meter, |at, m| {
                 if next < 20 && at >= ends[next] - 1e-9 {
                     let r = m.read();
-                    let read = if case == "11" { r.short_term_max } else { r.momentary_max }.unwrap() + front.2;
+                    let read =
+                        if case == "11" { r.short_term_max } else { r.momentary_max }.unwrap() + front.2;
                     let level = -38.0 + next as f64;
                     let error = read - lufs(2.0 * tone_power() * gain(2.0 * level));
                     if error.abs() >= worst.0.abs() {
