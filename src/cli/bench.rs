@@ -69,7 +69,11 @@ const UNITS: &[(&str, &str)] = &[
          band2 = {freq=120,gain=-2}, band3 = {freq=300,gain=1}, band4 = {freq=800,gain=-1}, band5 = {freq=2000,gain=2}, \
          band6 = {freq=5000,gain=-2}, band7 = {freq=9000,gain=1}, band8 = {freq=15000,gain=3} }",
     ),
-    ("compressor, peak", "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6 }"),
+    ("compressor", "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6 }"),
+    (
+        "compressor, peak detector",
+        "unit = \"compressor\"\nparams = { threshold = -24, ratio = 3, knee = 6, detector = \"peak\" }",
+    ),
     ("limiter", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1 }"),
     ("limiter, lookahead 5 ms", "unit = \"limiter\"\nparams = { gain = 6, ceiling = -1, lookahead = 5 }"),
     (
