@@ -108,19 +108,16 @@ impl HalfPeriod {
         self.low[1] += self.low_coef * (self.low[0] - self.low[1]);
         self.still += self.still_coef * (self.low[1] - self.still);
         let v = self.low[1] - self.still;
-        if (v > 0.0) == (self.last > 0.0) {
-            self.since += SPAN as f64;
-        } else {
-            // Where between the two it was zero.
-            let after = SPAN as f64 * (v / (v - self.last));
-            let half = self.since + SPAN as f64 - after;
-            if self.crest > COUNTS * self.peak && half > self.frames {
-                self.frames = half;
-            }
-            (self.since, self.crest) = (after, 0.0);
-        }
-        let level = v.abs();
-        self.crest = if level > self.crest { level } else { self.crest };
+        // Without a branch: where a noise crosses is not to be foreseen, and all that comes after would wait for it.
+        let crosses = (v > 0.0) != (self.last > 0.0);
+        // Where between the two it was zero.
+        let after = SPAN as f64 * (v / (v - self.last));
+        let half = self.since + SPAN as f64 - after;
+        let counts = crosses & (self.crest > COUNTS * self.peak) & (half > self.frames);
+        self.frames = if counts { half } else { self.frames };
+        self.since = if crosses { after } else { self.since + SPAN as f64 };
+        let (crest, level) = (if crosses { 0.0 } else { self.crest }, v.abs());
+        self.crest = if level > crest { level } else { crest };
         self.last = v;
     }
 }

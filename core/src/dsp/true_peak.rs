@@ -167,18 +167,59 @@ impl Default for TruePeak {
     }
 }
 
-/// [`TruePeak::process`], compiled for wider registers.
-struct Read<'a> {
-    detector: &'a mut TruePeak,
-    filters: &'a TruePeakFilters,
-    input: &'a Frames,
-    peaks: &'a mut Frames,
+/// The steps of [`TruePeak::process`], compiled for wider registers, each by itself: of one long function compilers make
+/// less.
+struct Take<'a>(&'a mut TruePeak, &'a TruePeakFilters, &'a Frames);
+
+impl Kernel for Take<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Take(t, f, input) = self;
+        t.x.copy_within(QUANTUM..PAST + QUANTUM, 0);
+        for (x, v) in t.x[PAST..].iter_mut().zip(input) {
+            *x = *v as f32;
+        }
+        let from = PAST + 1 - f.pairs - f.long.len();
+        if let Some(odd) = newest(&mut t.odd) {
+            let again = f.rows_again;
+            match f.long.len() / ROW {
+                3 => midpoints::<3, 6, 48, 160>(row(&t.x, from), row(&f.long, 0), again, odd),
+                5 => midpoints::<5, 8, 80, 224>(row(&t.x, from), row(&f.long, 0), again, odd),
+                _ => midpoints::<6, 9, 96, 256>(row(&t.x, from), row(&f.long, 0), again, odd),
+            }
+        }
+    }
 }
+
+struct Refine<'a>(&'a mut TruePeak, &'a TruePeakFilters);
+
+impl Kernel for Refine<'_> {
+    #[inline(always)]
+    fn run(self) {
+        if self.1.factor > 2 {
+            self.0.quarter_points(self.1);
+        }
+    }
+}
+
+struct Read<'a>(&'a mut TruePeak, &'a TruePeakFilters, &'a mut Frames);
 
 impl Kernel for Read<'_> {
     #[inline(always)]
     fn run(self) {
-        self.detector.read(self.filters, self.input, self.peaks);
+        let Read(t, f, peaks) = self;
+        let mut high = [0.0; QUANTUM];
+        match f.factor {
+            8 => t.eighths(f, &mut high),
+            4 => t.quarters(f, &mut high),
+            _ => t.halves(f, &mut high),
+        }
+        let mut last = t.interval;
+        for (p, h) in peaks.iter_mut().zip(high) {
+            *p = f64::from(if last > h { last } else { h });
+            last = h;
+        }
+        t.interval = last;
     }
 }
 
@@ -190,59 +231,28 @@ impl TruePeak {
     /// Audio thread. `peaks[i]` is the highest magnitude in the two half-open intervals that touch the
     /// frame `delay()` before `input[i]`, interpolated in f32.
     pub fn process(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
-        f.width.run(Read { detector: self, filters: f, input, peaks });
-    }
-
-    /// The same in the caller's registers.
-    #[inline(always)]
-    pub fn read(&mut self, f: &TruePeakFilters, input: &Frames, peaks: &mut Frames) {
         self.take(f, input);
         self.refine(f);
-        self.peaks(f, peaks);
+        self.read(f, peaks);
     }
 
-    /// First of three steps, each of which reads what the one before has just written, at other places: over
-    /// several channels it is faster to take each step for all of them. The input, and the midpoints.
+    /// Audio thread. First of three steps, each of which reads what the one before has just written, at other places:
+    /// over several channels it is faster to take each step for all of them. The input, and the midpoints.
     #[inline(always)]
     pub fn take(&mut self, f: &TruePeakFilters, input: &Frames) {
-        self.x.copy_within(QUANTUM..PAST + QUANTUM, 0);
-        for (x, v) in self.x[PAST..].iter_mut().zip(input) {
-            *x = *v as f32;
-        }
-        let from = PAST + 1 - f.pairs - f.long.len();
-        if let Some(odd) = newest(&mut self.odd) {
-            let again = f.rows_again;
-            match f.long.len() / ROW {
-                3 => midpoints::<3, 6, 48, 160>(row(&self.x, from), row(&f.long, 0), again, odd),
-                5 => midpoints::<5, 8, 80, 224>(row(&self.x, from), row(&f.long, 0), again, odd),
-                _ => midpoints::<6, 9, 96, 256>(row(&self.x, from), row(&f.long, 0), again, odd),
-            }
-        }
+        f.width.run(Take(self, f, input));
     }
 
-    /// Second step: the other points.
+    /// Audio thread. Second step: the other points.
     #[inline(always)]
     pub fn refine(&mut self, f: &TruePeakFilters) {
-        if f.factor > 2 {
-            self.quarter_points(f);
-        }
+        f.width.run(Refine(self, f));
     }
 
-    /// Third step.
+    /// Audio thread. Third step, see [`TruePeak::process`].
     #[inline(always)]
-    pub fn peaks(&mut self, f: &TruePeakFilters, peaks: &mut Frames) {
-        let mut high = [0.0; QUANTUM];
-        match f.factor {
-            8 => self.eighths(f, &mut high),
-            4 => self.quarters(f, &mut high),
-            _ => self.halves(f, &mut high),
-        }
-        let mut last = self.interval;
-        for (p, h) in peaks.iter_mut().zip(high) {
-            *p = f64::from(if last > h { last } else { h });
-            last = h;
-        }
-        self.interval = last;
+    pub fn read(&mut self, f: &TruePeakFilters, peaks: &mut Frames) {
+        f.width.run(Read(self, f, peaks));
     }
 
     /// Samples from frame `k` of those whose peaks are read.

@@ -68,12 +68,14 @@ impl Width {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(enable = "avx2")]
 fn with_avx2<K: Kernel>(kernel: K) {
     kernel.run();
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
 fn with_avx512<K: Kernel>(kernel: K) {
     kernel.run();

@@ -52,6 +52,9 @@ struct Group {
     path: Path,
     /// Frames of the window: lookahead and hold.
     window: usize,
+    /// The gain of all members, unless they are apart.
+    row: Aligned<Frames>,
+    apart: bool,
 }
 
 /// Audio half.
@@ -138,7 +141,10 @@ impl LimiterUnit {
             row: Aligned(SILENCE),
             level: SILENCE,
         };
-        let group = |members| Group { members, path: path.clone(), window: lookahead };
+        let group = |members| {
+            let (path, row) = (path.clone(), Aligned(SILENCE));
+            Group { members, path, window: lookahead, row, apart: false }
+        };
         let release_ms = values.get(P::Release);
         let still = Still::new(values.get(P::Ceiling));
         LimiterUnit {
@@ -219,6 +225,9 @@ impl Kernel for Work<'_, '_> {
         let (unit, block) = (self.unit, self.block);
         let drive = unit.drive(block.ramp(P::Gain));
         unit.times(block.ramp(P::Release));
+        for group in &mut unit.groups {
+            group.path.begin(&unit.times);
+        }
         unit.ceilings(block.ramp(P::Ceiling));
         unit.clip(block, &drive);
         unit.peaks(block);
@@ -341,7 +350,7 @@ impl LimiterUnit {
             channel.detector.refine(f);
         }
         for channel in &mut self.channels {
-            channel.detector.peaks(f, &mut channel.row.0);
+            channel.detector.read(f, &mut channel.row.0);
         }
     }
 
@@ -365,26 +374,22 @@ impl LimiterUnit {
     /// One gain for all of a group.
     #[inline(always)]
     fn together(&mut self, g: usize, drive: &Drive) {
-        let group = &mut self.groups[g];
-        let Aligned(row) = &mut Aligned(SILENCE);
-        for c in &group.members {
+        let Group { members, path, window, row: Aligned(row), apart } = &mut self.groups[g];
+        *apart = false;
+        *row = SILENCE;
+        for c in members.iter() {
             row.iter_mut().zip(&self.channels[*c].row.0).for_each(|(r, p)| *r = max(*r, *p));
         }
         let back = self.to_detector + self.clip.as_ref().map_or(0, Clip::latency);
         allow(row, self.ceilings.at(back), self.octaves.at(back));
-        let path = &mut group.path;
-        path.need(row, group.window, drive);
+        path.need(row, *window, drive);
         let Aligned(level) = &mut Aligned(path.leveller(row, &self.times, drive));
         row.iter_mut().zip(&*level).for_each(|(r, l)| *r = max(*r - *l, 0.0));
         path.peaks(row, &self.times, drive);
         row.iter_mut().zip(&*level).for_each(|(r, l)| *r += *l);
         self.deepest = max(self.deepest, highest(row));
-        let group = &mut self.groups[g];
-        smooth(&mut group.path, row, drive);
+        smooth(path, row, drive);
         row.iter_mut().for_each(|r| *r = exp2(*r));
-        for c in &group.members {
-            self.channels[*c].row.0 = *row;
-        }
     }
 
     /// A gain for each channel of a group, drawn towards the group's by the links.
@@ -394,6 +399,7 @@ impl LimiterUnit {
         let (ceilings, octaves) = (self.ceilings.at(back), self.octaves.at(back));
         let [link, lasting] = links.map(|l| -> Frames { std::array::from_fn(|i| 0.01 * l.at(i)) });
         let group = &mut self.groups[g];
+        group.apart = true;
         let mut low = [FREE; QUANTUM];
         for c in &group.members {
             let row = &mut self.channels[*c].row.0;
@@ -416,6 +422,7 @@ impl LimiterUnit {
         group.path.peaks(&mut peaks, &self.times, drive);
         for c in &group.members {
             let Channel { path, row: Aligned(row), level, .. } = &mut self.channels[*c];
+            path.begin(&self.times);
             path.peaks(row, &self.times, drive);
             for i in 0..QUANTUM {
                 row[i] = level[i] + (link[i] * peaks[i] + (1.0 - link[i]) * row[i]);
@@ -431,9 +438,13 @@ impl LimiterUnit {
     #[inline(always)]
     fn apply(&mut self, audio: &mut [Frames]) {
         let back = self.to_detector + self.lookahead - 1;
-        for (channel, x) in self.channels.iter().zip(audio) {
-            let late = channel.audio.at(back);
-            x.iter_mut().zip(late).zip(&channel.row.0).for_each(|((x, late), g)| *x = late * g);
+        for group in &self.groups {
+            for c in &group.members {
+                let (channel, x) = (&self.channels[*c], &mut audio[*c]);
+                let (late, gains) =
+                    (channel.audio.at(back), if group.apart { &channel.row } else { &group.row });
+                x.iter_mut().zip(late).zip(&gains.0).for_each(|((x, late), g)| *x = late * g);
+            }
         }
     }
 

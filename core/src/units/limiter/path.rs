@@ -101,6 +101,7 @@ impl Times {
 /// | `level` | reduction of the leveller, octaves | quantum |
 /// | `peak` | reduction of the peak stage, octaves | frame |
 /// | `lasts` | what of that has lasted, octaves | quantum |
+/// | `keep` | what the peak stage keeps from frame to frame | quantum |
 /// | `boxes` | the smoothing | frame |
 #[derive(Clone, Debug)]
 pub struct Path {
@@ -108,6 +109,7 @@ pub struct Path {
     level: f64,
     peak: f64,
     lasts: f64,
+    keep: f64,
     pub boxes: BoxCascade,
 }
 
@@ -120,6 +122,7 @@ impl Path {
             level: 0.0,
             peak: 0.0,
             lasts: 0.0,
+            keep: 0.0,
             boxes: BoxCascade::new(lookahead, drive),
         }
     }
@@ -181,12 +184,19 @@ impl Path {
         level
     }
 
-    /// The peak stage: up to `x` at once, back with the release. In place.
+    /// What the peak stage keeps from frame to frame. It takes a while and hangs on the quantum before alone, so it is
+    /// begun early.
     #[inline(always)]
-    pub fn peaks(&mut self, x: &mut Frames, times: &Times, drive: &Drive) {
+    pub fn begin(&mut self, times: &Times) {
         let lasting = if self.lasts < self.peak { self.lasts / self.peak } else { 1.0 };
         let tau = times.release * (times.isolated + (1.0 - times.isolated) * lasting);
-        let keep = exp2(-std::f64::consts::LOG2_E / tau);
+        self.keep = exp2(-std::f64::consts::LOG2_E / tau);
+    }
+
+    /// The peak stage, once begun: up to `x` at once, back with the release. In place.
+    #[inline(always)]
+    pub fn peaks(&mut self, x: &mut Frames, times: &Times, drive: &Drive) {
+        let keep = self.keep;
         match &drive.falls {
             None => fade(x, self.peak, keep),
             Some(falls) => {
