@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
+use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::layout::{Needs, Panels, arrange, body};
 use super::state::State;
@@ -22,10 +22,8 @@ pub fn draw(frame: &mut Frame, state: &State) {
     if state.help {
         help::draw(buffer, inside, state);
     } else if let Some(why) = nothing(state) {
-        let lines = why.into_iter().map(Line::from);
-        for (row, line) in inside.rows().skip(1).zip(lines) {
-            line.render(row, buffer);
-        }
+        let below = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
+        Paragraph::new(why.join("\n")).wrap(Wrap { trim: true }).render(below.intersection(inside), buffer);
     } else {
         let panels = panels(screen.as_size(), state);
         levels::draw(buffer, &panels, state);
