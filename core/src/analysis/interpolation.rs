@@ -144,9 +144,9 @@ impl Kernel for Take<'_> {
     fn run(self) {
         let c = self.channel;
         for x in self.input.as_chunks::<8>().0 {
-            for l in 0..8 {
-                let level = x[l].abs();
-                self.lanes[l] = if level > self.lanes[l] { level } else { self.lanes[l] };
+            for (most, x) in self.lanes.iter_mut().zip(x) {
+                let level = x.abs();
+                *most = if level > *most { level } else { *most };
             }
         }
         c.x.copy_within(QUANTUM.., 0);
