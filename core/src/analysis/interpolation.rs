@@ -110,7 +110,12 @@ impl Interpolator {
     pub fn read(&mut self, f: &Interpolation) -> f64 {
         let mut best = [0.0; LANES];
         f.width.run(Read { f, channel: self, best: &mut best });
-        let best = best.into_iter().fold(0.0, larger);
+        for half in [8, 4, 2, 1] {
+            for l in 0..half {
+                best[l] = larger(best[l], best[l + half]);
+            }
+        }
+        let best = best[0];
         // Silence is exactly 0.
         if best > 2.0 * TINY { f64::from(best).sqrt() } else { 0.0 }
     }
@@ -122,11 +127,7 @@ impl Interpolator {
             n if n > POINTS * QUANTUM => self.ends[1],
             n => self.points[(n - 1) % POINTS][(n - 1) / POINTS],
         };
-        let three = |n: usize| [point(n), point(n + 1), point(n + 2)].map(|v| [v; LANES]);
-        let top = |n: usize| {
-            let [l, c, r] = three(n);
-            squared_tops(&l, &c, &r)[0]
-        };
+        let top = |n: usize| squared_top(point(n), point(n + 1), point(n + 2));
         let higher = |a: usize, b: usize| if top(b) > top(a) { b } else { a };
         (0..POINTS * QUANTUM).reduce(higher).unwrap_or(0) / POINTS
     }
@@ -223,7 +224,7 @@ fn quarters(even: &[f32], mids: &[f32], taps: &[f32; HALF_SHORT], p: &mut [Row; 
 }
 
 /// The highest tops of the points in each lane, squared. `before` is the point before the first, `after` the one
-/// after the last.
+/// after the last. Of two points side by side only the larger can be a top, so one of each two is worked out.
 #[inline(always)]
 fn tops(p: &[Row; POINTS], before: f32, after: f32, best: &mut [f32; LANES]) {
     let (mut left, mut right) = ([0.0; QUANTUM + 1], [0.0; QUANTUM + 1]);
@@ -231,36 +232,47 @@ fn tops(p: &[Row; POINTS], before: f32, after: f32, best: &mut [f32; LANES]) {
     left[1..].copy_from_slice(&p[POINTS - 1]);
     right[..QUANTUM].copy_from_slice(&p[0]);
     right[QUANTUM] = after;
-    for k in 0..POINTS {
-        let l = if k == 0 { &left[..QUANTUM] } else { &p[k - 1][..] };
-        let r = if k + 1 == POINTS { &right[1..] } else { &p[k + 1][..] };
-        let blocks = l.as_chunks().0.iter().zip(p[k].as_chunks().0).zip(r.as_chunks().0);
-        for ((l, c), r) in blocks {
-            let squares = squared_tops(l, c, r);
-            for i in 0..LANES {
-                best[i] = larger(best[i], squares[i]);
-            }
+    pairs(&left[..QUANTUM], &p[0], &p[1], &p[2], best);
+    pairs(&p[1], &p[2], &p[3], &right[1..], best);
+}
+
+/// [`tops`] of `a` and `b`, which lie side by side, between `l` and `r`.
+#[inline(always)]
+fn pairs(l: &[f32], a: &[f32], b: &[f32], r: &[f32], best: &mut [f32; LANES]) {
+    let (l, a, b, r) = (
+        l.as_chunks::<LANES>().0,
+        a.as_chunks::<LANES>().0,
+        b.as_chunks::<LANES>().0,
+        r.as_chunks::<LANES>().0,
+    );
+    for ((l, a), (b, r)) in l.iter().zip(a).zip(b.iter().zip(r)) {
+        let mut squares = [0.0; LANES];
+        for i in 0..LANES {
+            let second = b[i].abs() > a[i].abs();
+            let left = if second { a[i] } else { l[i] };
+            let top = if second { b[i] } else { a[i] };
+            let right = if second { r[i] } else { b[i] };
+            squares[i] = squared_top(left, top, right);
+        }
+        for i in 0..LANES {
+            best[i] = larger(best[i], squares[i]);
         }
     }
 }
 
-/// Squared amplitude of the sinusoid through each three points whose middle is the top; else c². With s = l + r,
+/// Squared amplitude of the sinusoid through three points whose middle is the top; else c². With s = l + r,
 /// `c² + (r−l)² c² / (4c² − s²)`.
 #[inline(always)]
-fn squared_tops(l: &[f32; LANES], c: &[f32; LANES], r: &[f32; LANES]) -> [f32; LANES] {
-    let mut out = [0.0; LANES];
-    for i in 0..LANES {
-        // All three with the sign that makes the middle one positive.
-        let sign = 1.0f32.copysign(c[i]);
-        let (l, c, r) = (l[i] * sign, c[i] * sign, r[i] * sign);
-        let square = c * c + TINY;
-        let sum = larger(l + r, c);
-        let bend = larger(4.0 * square - sum * sum, FLAT * square);
-        let rise = (r - l) * (r - l) * square / bend;
-        let top = (c >= l) & (c >= r);
-        out[i] = square + if top { rise } else { 0.0 };
-    }
-    out
+fn squared_top(l: f32, c: f32, r: f32) -> f32 {
+    // All three with the sign that makes the middle one positive.
+    let sign = 1.0f32.copysign(c);
+    let (l, c, r) = (l * sign, c * sign, r * sign);
+    let square = c * c + TINY;
+    let sum = larger(l + r, c);
+    let bend = larger(4.0 * square - sum * sum, FLAT * square);
+    let rise = (r - l) * (r - l) * square / bend;
+    let top = (c >= l) & (c >= r);
+    square + if top { rise } else { 0.0 }
 }
 
 /// One instruction, unlike `f32::max`, which has rules for NaN.
