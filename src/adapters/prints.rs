@@ -6,6 +6,7 @@ use crate::files::{BitDepth, Container};
 use crate::osc::request::Code;
 use crate::osc::{Arg, ports};
 use crate::print::entry::{Entry, Source, State};
+use crate::print::live::Progress;
 use crate::print::{PrintError, Prints, Want};
 
 /// The prints of a daemon.
@@ -70,6 +71,15 @@ fn fields(e: Option<&Entry>) -> ports::Fields {
     ]
 }
 
+/// A print as it was found, or that there is none.
+fn standing(name: &str, found: Result<(Entry, Progress), PrintError>) -> Result<ports::Fields, ports::Refusal> {
+    match found {
+        Ok((e, _)) => Ok(fields(Some(&e))),
+        Err(PrintError::NotFound { .. }) if name.is_empty() => Ok(fields(None)),
+        Err(e) => Err(refused(&e)),
+    }
+}
+
 impl ports::Prints for OscPrints {
     /// WAV of 32-bit floats, as everywhere if nothing else is said.
     fn start(&self, name: &str, from: &str) -> Result<ports::Fields, ports::Refusal> {
@@ -89,11 +99,11 @@ impl ports::Prints for OscPrints {
     }
 
     fn status(&self, name: &str) -> Result<ports::Fields, ports::Refusal> {
-        match self.0.get(name) {
-            Ok((e, _)) => Ok(fields(Some(&e))),
-            Err(PrintError::NotFound { .. }) if name.is_empty() => Ok(fields(None)),
-            Err(e) => Err(refused(&e)),
-        }
+        standing(name, self.0.get(name))
+    }
+
+    fn known(&self, name: &str) -> Option<Result<ports::Fields, ports::Refusal>> {
+        self.0.known(name).map(|found| standing(name, found))
     }
 
     fn list(&self, most: usize) -> Result<ports::Listing, ports::Refusal> {

@@ -30,6 +30,8 @@ use super::{AudioSpec, FileError, decoded_facts as facts, vorbis};
 /// Longest silence that stands in for damaged packets, in frames (an Ogg page may hold seconds);
 /// more is a damaged time stamp.
 const MAX_FILL: u64 = 1 << 18;
+/// Most silence before the first packet that can be decoded: a file of nothing else is no reason to take all memory.
+const MAX_LEAD: usize = 1 << 24;
 
 pub(super) struct DecodedReader {
     path: PathBuf,
@@ -188,7 +190,7 @@ impl Stream {
         let gap = self.gap_before(&packet);
         if gap > 0 {
             self.warnings.corrupt_packets += 1;
-            self.lead += gap;
+            self.lead = (self.lead + gap).min(MAX_LEAD);
         }
         match self.decoder.decode(&packet) {
             Ok(buffer) => {
@@ -207,7 +209,7 @@ impl Stream {
                 self.warnings.corrupt_packets += 1;
                 let frames = packet.dur.get();
                 if self.exact_stamps && frames <= MAX_FILL {
-                    self.lead += frames as usize;
+                    self.lead = (self.lead + frames as usize).min(MAX_LEAD);
                 }
                 Ok(())
             }

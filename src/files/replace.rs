@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::writer::directory;
@@ -10,23 +11,32 @@ use super::writer::directory;
 /// Writes a temporary file beside `path`, brings it to the disk and renames it. Whatever goes wrong, and whenever
 /// the process ends, `path` is what it was or the whole of `bytes`.
 ///
-/// A symbolic link stays one, and the file behind it is replaced with its permissions kept. What is no file (a
-/// pipe, `/dev/stdout`) is written to as it is.
+/// A symbolic link stays one, and the file behind it is replaced with its permissions kept; owner and further hard
+/// links are not. What is no file (a pipe) or stands below `/dev` or `/proc` is written to as it is.
 ///
 /// # Errors
-/// The system's.
+/// The system's; a file that may not be written is not replaced either.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let device = ["/dev", "/proc"].iter().any(|root| path.starts_with(root));
     let (target, permissions) = match fs::metadata(path) {
-        Ok(there) if !there.is_file() => return fs::write(path, bytes),
-        Ok(there) => (path.canonicalize()?, Some(there.permissions())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
-        Err(e) => return Err(e),
+        Ok(there) if device || !there.is_file() => return fs::write(path, bytes),
+        Ok(there) => {
+            let target = path.canonicalize()?;
+            File::options().write(true).open(&target)?;
+            (target, Some(there.permissions()))
+        }
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        // A link to nothing: its file is made.
+        Err(_) if fs::symlink_metadata(path).is_ok() => return fs::write(path, bytes),
+        Err(_) => (path.to_path_buf(), None),
     };
     let folder = directory(&target);
+    // Nobody reads what only its owner may before it has its permissions.
+    let mode = if permissions.is_some() { 0o600 } else { 0o666 };
     let mut temporary = tempfile::Builder::new()
         .prefix(".lathe-")
         .suffix(".tmp")
-        .make_in(folder, |name| File::options().write(true).create_new(true).open(name))?;
+        .make_in(folder, |name| File::options().write(true).create_new(true).mode(mode).open(name))?;
     temporary.write_all(bytes)?;
     if let Some(permissions) = permissions {
         temporary.as_file().set_permissions(permissions)?;
@@ -61,6 +71,11 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(names(dir.path()), ["a.html", "link.html"]);
+        let dangling = dir.path().join("new.html");
+        symlink("made.html", &dangling).unwrap();
+        replace(&dangling, b"third").unwrap();
+        assert_eq!(fs::read(dir.path().join("made.html")).unwrap(), b"third");
+        assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
     }
 
     #[test]

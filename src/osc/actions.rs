@@ -7,10 +7,10 @@ use super::clients::MAX_CLIENTS;
 use super::codec::{Arg, Booleans, Message};
 use super::desk::{Desk, current_message};
 use super::dispatch::Turn;
-use super::errands::{AT_ONCE, Errand, MAX_ERRANDS, Outcome, list_message};
+use super::errands::{AT_ONCE, Errand, Outcome, list_message};
 use super::feed::{Feed, MAX_GROUPS};
 use super::reply;
-use super::request::{Code, OscRequest, Subtree};
+use super::request::{Code, OscRequest, PrintErrand, Subtree};
 use crate::control::{Audible, Reloaded};
 
 /// Most `/sync`s that wait.
@@ -164,6 +164,15 @@ impl Desk {
             let what = if prints { "no prints are made" } else { "neither snapshots nor a ledger are kept" };
             return turn.refuse(address, Code::Failed, format!("{what} here"));
         };
+        // How a print stands is known without the disk, also while another one is being written there.
+        if let (OscRequest::Print(PrintErrand::Status(name)), Some(prints)) = (&request, &self.prints)
+            && let Some(known) = prints.known(name)
+        {
+            return match known {
+                Ok(fields) => turn.answer(address, reply::print(&fields)),
+                Err((code, text)) => turn.refuse(address, code, text),
+            };
+        }
         match (&request, &self.snapshots) {
             (OscRequest::SnapshotList, Some(s)) if !errands.waits(turn.from) => {
                 return turn.answer(address, list_message(&**s));
@@ -174,9 +183,8 @@ impl Desk {
             _ => {}
         }
         let (from, client, idle) = (turn.from, turn.client, errands.is_idle());
-        if !errands.send(Errand { from, client, address: address.to_string(), request }) {
-            turn.refuse(address, Code::Failed, format!("{MAX_ERRANDS} changes wait for the disk already"));
-            return;
+        if let Err(full) = errands.send(Errand { from, client, address: address.to_string(), request }) {
+            return turn.refuse(address, Code::Failed, full);
         }
         // Only the first is waited for, so that a slow disk costs this once.
         let done = if idle { errands.next(AT_ONCE) } else { None };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::clients::{FIRST_TARGET, Sources};
+use super::clients::{FIRST_TARGET, Source, Sources};
 use super::codec::{Arg, Booleans, Message};
 use super::errands::{Done, Errands, Outcome};
 use super::feed::{Feed, Forms};
@@ -16,7 +16,7 @@ use super::frames::FrameClock;
 use super::lookout::{Lookout, News};
 use super::outbox::datagrams;
 use super::policy::{Ledger, Nonces};
-use super::ports::{Alarms, Meters, Ports, Snapshots};
+use super::ports::{Alarms, Meters, Ports, Prints, Snapshots};
 use super::reply;
 use super::request::{Form, control_address};
 use super::server::OscSettings;
@@ -46,6 +46,16 @@ pub(super) struct Out {
 }
 
 impl Out {
+    /// Answers, as far as a source may have answers.
+    pub fn answer(&mut self, to: SocketAddr, source: &mut Source, answers: &[Message], now: Instant) {
+        let bytes: usize = datagrams(answers, source.booleans).iter().map(Vec::len).sum();
+        if source.answers.take(bytes as f64, now) {
+            self.send(to, &mut source.ledger, answers, source.booleans);
+        } else {
+            self.log.dropped(&self.stats, Loss::Unsent, 1, || format!("{to}: too many answers"));
+        }
+    }
+
     /// Sends; what an address may not have, or the network does not take, is counted.
     pub fn send(&mut self, to: SocketAddr, ledger: &mut Ledger, messages: &[Message], booleans: Booleans) {
         for datagram in datagrams(messages, booleans) {
@@ -67,6 +77,7 @@ pub(super) struct Desk {
     pub host: Handle,
     pub meters: Option<Arc<dyn Meters>>,
     pub snapshots: Option<Arc<dyn Snapshots>>,
+    pub prints: Option<Arc<dyn Prints>>,
     pub alarms: Option<Arc<dyn Alarms>>,
     /// The last alarm that was heard of.
     pub alarm: Option<u64>,
@@ -100,15 +111,16 @@ impl Desk {
         let targets = settings.targets.iter().enumerate().map(target).collect();
         let receiver = host.control().subscribe();
         let some = ports.snapshots.is_some() || ports.ledger.is_some();
-        let errands = some.then(|| Errands::start("osc-disk", &ports)).transpose()?;
+        let errands = some.then(|| Errands::start("osc-disk", &ports, true)).transpose()?;
         let some = ports.prints.is_some();
-        let printing = some.then(|| Errands::start("osc-print", &ports)).transpose()?;
+        let printing = some.then(|| Errands::start("osc-print", &ports, false)).transpose()?;
         let lookout = Lookout::start(&ports)?;
-        let Ports { meters, snapshots, alarms, .. } = ports;
+        let Ports { meters, snapshots, prints, alarms, .. } = ports;
         Ok(Desk {
             host,
             meters,
             snapshots,
+            prints,
             alarms,
             alarm: None,
             settings,
@@ -169,7 +181,7 @@ impl Desk {
                 }
             };
             if let Some(source) = self.sources.get(from) {
-                self.out.send(from, &mut source.ledger, &answers, source.booleans);
+                self.out.answer(from, source, &answers, now);
             }
         }
     }

@@ -9,7 +9,6 @@ use super::desk::Desk;
 use super::error::escaped;
 use super::feed::subscriber;
 use super::matcher::Budget;
-use super::outbox::datagrams;
 use super::policy::Role;
 use super::precheck::MAX_ELEMENTS;
 use super::reply;
@@ -179,14 +178,8 @@ impl Desk {
         }
         let may = |e: &&Refused| source.errors.take(1.0, turn.now) || e.address == "#bundle";
         let errors: Vec<Message> = turn.errors.iter().filter(may).map(reply::error).collect();
-        let booleans = source.booleans;
-        let bytes: usize = datagrams(&turn.answers, booleans).iter().map(Vec::len).sum();
-        if source.answers.take(bytes as f64, turn.now) {
-            out.send(turn.from, &mut source.ledger, &turn.answers, booleans);
-        } else {
-            out.log.dropped(&out.stats, Loss::Unsent, 1, || format!("{}: too many answers", turn.from));
-        }
-        out.send(turn.from, &mut source.ledger, &errors, booleans);
+        out.answer(turn.from, source, &turn.answers, turn.now);
+        out.send(turn.from, &mut source.ledger, &errors, source.booleans);
     }
 }
 

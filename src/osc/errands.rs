@@ -4,6 +4,8 @@
 //! asks of each stays in its order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
@@ -14,8 +16,10 @@ use super::reply;
 use super::request::{Code, LedgerErrand, OscRequest, PrintErrand, Refused};
 use crate::control::Client;
 
-/// Most that wait.
+/// Most that wait; of one host; and of all, where questions begin to be refused, so that changes find room.
 pub const MAX_ERRANDS: usize = 64;
+const MAX_OF_ONE: usize = 24;
+const MAX_QUESTIONS: usize = 32;
 /// What is done within this is answered in its place among the answers; what takes longer, when it is done.
 pub const AT_ONCE: Duration = Duration::from_millis(3);
 
@@ -50,26 +54,46 @@ pub struct Errands {
     /// Whose are out.
     waiting: Vec<SocketAddr>,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// What was accepted is done before the end; else what has not begun is left out, and nobody waits.
+    patient: bool,
+    ended: Arc<AtomicBool>,
 }
 
 impl Errands {
-    pub fn start(name: &str, ports: &Ports) -> std::io::Result<Errands> {
+    pub fn start(name: &str, ports: &Ports, patient: bool) -> std::io::Result<Errands> {
         let (out, taken) = sync_channel(MAX_ERRANDS);
         let (back, home) = channel();
-        let ports = ports.clone();
+        let (ports, ended) = (ports.clone(), Arc::new(AtomicBool::new(false)));
         let thread = std::thread::Builder::new().name(name.into());
-        let thread = thread.spawn(move || run(&ports, &taken, &back))?;
-        Ok(Errands { out: Some(out), home, waiting: Vec::new(), thread: Some(thread) })
+        let over = ended.clone();
+        let thread = thread.spawn(move || {
+            let all = taken.iter().take_while(|_| patient || !over.load(Ordering::Acquire));
+            run(&ports, all, &back);
+        })?;
+        Ok(Errands { out: Some(out), home, waiting: Vec::new(), thread: Some(thread), patient, ended })
     }
 
-    /// Sends one off. False if too many wait.
-    pub fn send(&mut self, errand: Errand) -> bool {
+    /// Sends one off, or says how many wait already.
+    ///
+    /// # Errors
+    /// Too many of all, of this host, or, for a question, more than half.
+    pub fn send(&mut self, errand: Errand) -> Result<(), String> {
         let from = errand.from;
-        let sent = self.out.as_ref().is_some_and(|out| out.try_send(errand).is_ok());
-        if sent {
-            self.waiting.push(from);
+        let own = self.waiting.iter().filter(|w| w.ip() == from.ip()).count();
+        let (all, question) = (self.waiting.len(), errand.request.is_question());
+        if own >= MAX_OF_ONE {
+            return Err(format!("{own} requests of this host wait for the disk already"));
         }
-        sent
+        if question && all >= MAX_QUESTIONS {
+            return Err(format!("{all} requests wait for the disk already"));
+        }
+        match self.out.as_ref().map(|out| out.try_send(errand)) {
+            Some(Ok(())) => {
+                self.waiting.push(from);
+                Ok(())
+            }
+            _ => Err(format!("{all} requests wait for the disk already")),
+        }
     }
 
     /// True while something that this source asked for is not done.
@@ -95,9 +119,13 @@ impl Errands {
 }
 
 impl Drop for Errands {
-    /// Waits for what was accepted.
+    /// Waits for what was accepted, if it is patient: a print takes longer than an end may.
     fn drop(&mut self) {
         self.out = None;
+        self.ended.store(true, Ordering::Release);
+        if !self.patient {
+            return;
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -106,7 +134,7 @@ impl Drop for Errands {
     }
 }
 
-fn run(ports: &Ports, taken: &Receiver<Errand>, back: &Sender<Done>) {
+fn run(ports: &Ports, taken: impl Iterator<Item = Errand>, back: &Sender<Done>) {
     let without = |what: &str| Err((Code::Failed, format!("no {what} here")));
     for Errand { from, client, address, request } in taken {
         let done = match &request {

@@ -117,7 +117,10 @@ impl Watch {
             self.tell("print", &fields, reply::print, true, now);
             self.told.remove("print");
         }
-        self.moving.clear();
+        let before = std::mem::take(&mut self.moving);
+        for name in before.iter().filter(|name| all.iter().all(|(n, ..)| n != *name)) {
+            self.vanished(name, now);
+        }
         for (name, fields, over) in all {
             if over && self.ended.contains(&name) {
                 continue;
@@ -133,6 +136,24 @@ impl Watch {
                 self.ended.retain(|ended| *ended != name);
                 self.moving.push(name);
             }
+        }
+    }
+
+    /// A print that was said to record, and of which nothing is left: it did not begin.
+    fn vanished(&mut self, name: &str, now: Instant) {
+        let key = format!("print {name}");
+        let Some((mut fields, _)) = self.told.get(&key).cloned() else { return };
+        for (field, value) in &mut fields {
+            match *field {
+                "state" => *value = Arg::Str("failed".into()),
+                "reason" => *value = Arg::Str("it did not begin".into()),
+                _ => {}
+            }
+        }
+        if self.tell(&key, &fields, reply::print, true, now) {
+            self.told.remove(&key);
+        } else {
+            self.moving.push(name.to_string());
         }
     }
 
@@ -214,6 +235,9 @@ mod tests {
         fn list(&self, _: usize) -> Result<Listing, Refusal> {
             unreachable!("nor lists them")
         }
+        fn known(&self, _: &str) -> Option<Result<Fields, Refusal>> {
+            unreachable!("nor is asked by name")
+        }
         fn moving(&self, names: &[String]) -> Vec<(String, Fields, bool)> {
             let all = self.0.lock().unwrap();
             let last = all.len().saturating_sub(1);
@@ -261,6 +285,12 @@ mod tests {
         prints.set("a", "done", 2);
         assert_eq!(look(1400), [told("a", "done", 2)]);
         assert!(look(1500).is_empty() && look(9000).is_empty(), "ends are told once");
+        // One that is seen while it tries to begin, and is taken back.
+        prints.set("c", "recording", 0);
+        assert_eq!(look(9100), [told("c", "recording", 0)]);
+        prints.0.lock().unwrap().retain(|p| p.0 != "c");
+        assert_eq!(look(9200), [told("c", "failed", 0)]);
+        assert!(look(9300).is_empty(), "that is told once, too");
         watch.rest();
         watch.look(start + Duration::from_secs(10));
         assert_eq!(news.try_iter().count(), 1, "who comes next is told of the last one");

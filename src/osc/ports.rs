@@ -74,7 +74,7 @@ pub trait Ledger: Send + Sync {
     fn albums(&self, most: usize) -> Result<Listing, Refusal>;
 }
 
-/// The prints. All but `moving` may wait for a disk, and a start for the first frame.
+/// The prints. All but `known` and `moving` may wait for a disk, and a start for the first frame.
 pub trait Prints: Send + Sync {
     /// An empty name or source: what is usual.
     fn start(&self, name: &str, source: &str) -> Result<Fields, Refusal>;
@@ -83,6 +83,8 @@ pub trait Prints: Send + Sync {
     /// An empty name: the one that began last.
     fn status(&self, name: &str) -> Result<Fields, Refusal>;
     fn list(&self, most: usize) -> Result<Listing, Refusal>;
+    /// As `status`; `None` if it would have to wait for the disk.
+    fn known(&self, name: &str) -> Option<Result<Fields, Refusal>>;
     /// Those that are not over, those of these names, and the one that began last: how each stands, and whether it
     /// is over.
     fn moving(&self, names: &[String]) -> Vec<(String, Fields, bool)>;

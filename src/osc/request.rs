@@ -72,6 +72,20 @@ pub enum OscRequest {
     Sync(i32),
 }
 
+impl OscRequest {
+    /// True for what changes nothing.
+    pub fn is_question(&self) -> bool {
+        use {LedgerErrand as L, PrintErrand as P};
+        matches!(
+            self,
+            OscRequest::SnapshotList
+                | OscRequest::SnapshotCurrent
+                | OscRequest::Ledger(L::Status | L::Tracks { .. } | L::Albums(_))
+                | OscRequest::Print(P::Status(_) | P::List(_))
+        )
+    }
+}
+
 /// What is asked of the session's ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LedgerErrand {

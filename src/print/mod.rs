@@ -288,11 +288,13 @@ impl Prints {
     /// There is none of this name. An empty name: the one that began last.
     pub fn get(&self, name: &str) -> Result<(Entry, Progress), PrintError> {
         let shelf = self.shelf()?;
-        let found = match name.trim() {
-            "" => shelf.prints().last().cloned(),
-            name => shelf.find(name),
-        };
-        found.map(|p| p.shown()).ok_or_else(|| not_found(&shelf, name))
+        one(&shelf, name)
+    }
+
+    /// As [`Prints::get`], but `None` if it would have to wait for the disk.
+    pub fn known(&self, name: &str) -> Option<Result<(Entry, Progress), PrintError>> {
+        let shelf = self.0.shelf.try_lock().ok()?.clone()?;
+        Some(one(&shelf, name))
     }
 
     /// All prints, and the room there is for more. May wait for the disk.
@@ -308,8 +310,8 @@ impl Prints {
         Ok(Listing { prints, dir, free, spare: self.0.limits.spare_bytes })
     }
 
-    /// Those that are not over, those of these names, and the one that began last, as they stand. Never waits for
-    /// the disk.
+    /// Those that are not over, those of these names, and the one that began last, as they stand. Waits for
+    /// the disk only while the directory is being opened.
     pub fn moving(&self, names: &[String]) -> Vec<Entry> {
         let shelf = self.0.shelf.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(shelf) = shelf else { return Vec::new() };
@@ -352,6 +354,15 @@ fn run(recorder: Recorder, live: &Live) {
         tracing::error!(print = entry.name, "{}", entry.why);
         live.show(&entry, progress);
     }
+}
+
+/// One print as it stands; an empty name: the one that began last.
+fn one(shelf: &Shelf, name: &str) -> Result<(Entry, Progress), PrintError> {
+    let found = match name.trim() {
+        "" => shelf.prints().last().cloned(),
+        name => shelf.find(name),
+    };
+    found.map(|p| p.shown()).ok_or_else(|| not_found(shelf, name))
 }
 
 fn not_found(shelf: &Shelf, name: &str) -> PrintError {

@@ -16,6 +16,9 @@ const SECTIONS: usize = 7;
 /// The quarter turn holds from here, in Hz, to as far below half the sample rate.
 pub const LOWEST: f64 = 20.0;
 
+/// Time in which its slowest section forgets to 37 %, in seconds.
+pub const TAU: f64 = 0.06;
+
 /// States below this become zero at the end of a quantum.
 const TINY: f64 = 1e-30;
 

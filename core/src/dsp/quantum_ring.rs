@@ -43,8 +43,13 @@ impl<T: Copy> QuantumRing<T> {
 
     /// Audio thread. As `other`, of the same length.
     pub fn copy(&mut self, other: &QuantumRing<T>) {
-        let (to, from) = (self.values.iter_mut().skip(self.first), other.values.iter().skip(other.first));
-        to.zip(from).for_each(|(to, from)| *to = *from);
+        let frames = 2 * self.rows * QUANTUM;
+        if let (Some(to), Some(from)) = (
+            self.values.get_mut(self.first..self.first + frames),
+            other.values.get(other.first..other.first + frames),
+        ) {
+            to.copy_from_slice(from);
+        }
         self.newest = other.newest;
     }
 
@@ -69,7 +74,7 @@ impl<T: Copy> QuantumRing<T> {
     /// Audio thread. What was there `frames` before the newest quantum.
     #[inline(always)]
     pub fn at(&self, frames: usize) -> &[T; QUANTUM] {
-        debug_assert!(frames < self.rows * QUANTUM, "{frames} back of {} quanta", self.rows);
+        debug_assert!(frames <= (self.rows - 1) * QUANTUM, "{frames} back of {} quanta", self.rows);
         let from = (self.first + (self.newest + self.rows) * QUANTUM).wrapping_sub(frames);
         self.values.get(from..).and_then(|v| v.first_chunk()).unwrap_or(&self.rest)
     }

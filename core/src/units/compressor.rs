@@ -19,7 +19,7 @@ use crate::dsp::delay::DelayLine;
 use crate::dsp::highpass::{Corner, HighPass};
 use crate::dsp::knee::Curve;
 use crate::dsp::math::quantum;
-use crate::dsp::quadrature::{Quadrature, Turned};
+use crate::dsp::quadrature::{self, Quadrature, Turned};
 use crate::dsp::simd::Class;
 use crate::dsp::wide::{Kernel, Width};
 use crate::dsp::{Frames, SILENCE};
@@ -153,8 +153,12 @@ impl Kind for Compressor {
     }
 
     fn time_constant(_: &Format, values: &Values) -> f64 {
-        let rms = if values.choice(P::Detector) == DETECTOR_RMS { values.get(P::RmsWindow) } else { 0.0 };
-        values.get(P::Attack).max(values.get(P::Release)).max(rms) / 1000.0
+        let detector = match values.choice(P::Detector) {
+            DETECTOR_RMS => values.get(P::RmsWindow) / 1000.0,
+            DETECTOR_QUADRATURE => quadrature::TAU,
+            _ => 0.0,
+        };
+        (values.get(P::Attack).max(values.get(P::Release)) / 1000.0).max(detector)
     }
 }
 
