@@ -72,7 +72,10 @@ fn fields(e: Option<&Entry>) -> ports::Fields {
 }
 
 /// A print as it was found, or that there is none.
-fn standing(name: &str, found: Result<(Entry, Progress), PrintError>) -> Result<ports::Fields, ports::Refusal> {
+fn standing(
+    name: &str,
+    found: Result<(Entry, Progress), PrintError>,
+) -> Result<ports::Fields, ports::Refusal> {
     match found {
         Ok((e, _)) => Ok(fields(Some(&e))),
         Err(PrintError::NotFound { .. }) if name.is_empty() => Ok(fields(None)),

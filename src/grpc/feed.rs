@@ -87,9 +87,9 @@ fn refused(e: Refused) -> Status {
     let field = match e {
         Refused::Rate(_) => "hz",
         Refused::Tap(_) | Refused::TooMany(_) => "taps",
-        Refused::Setting(_) | Refused::Reference => "analysis",
+        Refused::Setting(_) | Refused::Reference | Refused::Delay { .. } => "analysis",
         Refused::Full => return refuse::exhausted("meter subscribers", e),
-        Refused::Budget { .. } => return refuse::exhausted("analysis budget", e),
+        Refused::Budget { .. } | Refused::Memory { .. } => return refuse::exhausted("analysis budget", e),
     };
     refuse::field(field, e.to_string())
 }

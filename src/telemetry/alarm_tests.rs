@@ -135,31 +135,29 @@ fn without_alarms_nothing_is_tapped() {
 }
 
 #[test]
-fn a_clock_beside_its_rate_is_told_once_and_does_not_chatter() {
+fn a_clock_beside_its_rate_is_told_once_when_it_begins_and_ends() {
     let raise = Raise { clock: true, ..Raise::default() };
     let mut watch = AlarmWatch::new(Standards { raise, ..Standards::default() });
     assert!(watch.taps().is_empty(), "no tap for the clock alone");
-    let mut look = |deviation: Option<f64>| {
-        let of = |d: f64| ClockReadings {
-            measured_hz: 48_000.0 * (1.0 + d),
-            deviation: d,
-            alarm: d.abs() > 0.005,
-        };
-        watch.look(&[], deviation.map(of).as_ref())
+    let mut look = |reading: Option<(f64, Option<bool>)>| {
+        let of =
+            |(d, alarm): (f64, _)| ClockReadings { measured_hz: 48_000.0 * (1.0 + d), deviation: d, alarm };
+        watch.look(&[], reading.map(of).as_ref())
     };
     assert_eq!(look(None), []);
-    assert_eq!(look(Some(0.0049)), []);
-    let told = look(Some(-0.081));
+    // What is not settled changes nothing.
+    assert_eq!(look(Some((-0.081, None))), []);
+    let told = look(Some((-0.081, Some(true))));
     println!("{}", told[0].message);
     assert!(
         told[0].on && told[0].alarms[0].address() == "clock" && told[0].message.contains("44112 Hz, -8.10 %")
     );
-    for d in [Some(-0.081), Some(0.0051), Some(0.0045), None, Some(0.0049)] {
-        assert_eq!(look(d), [], "{d:?}");
+    for r in [Some((-0.081, Some(true))), None, Some((0.0, None))] {
+        assert_eq!(look(r), [], "{r:?}");
     }
-    let told = look(Some(0.0039));
+    let told = look(Some((0.0, Some(false))));
     assert!(!told[0].on && told.len() == 1, "{told:?}");
-    assert_eq!(look(Some(0.0049)), []);
+    assert_eq!(look(Some((0.0, Some(false)))), []);
 }
 
 #[test]
@@ -169,14 +167,14 @@ fn who_is_late_gets_what_is_kept_and_who_begins_gets_what_comes() {
     let (mut board, mut first) = (Board::default(), Some(0));
     for n in 0..300 {
         let deviation = if n % 2 == 0 { 0.01 } else { 0.0 };
-        let reading = ClockReadings { measured_hz: 0.0, deviation, alarm: n % 2 == 0 };
+        let reading = ClockReadings { measured_hz: 0.0, deviation, alarm: Some(n % 2 == 0) };
         let told = watch.look(&[], Some(&reading));
         board.tell(told, watch.states());
     }
     assert_eq!((board.raised(AlarmKind::Clock), board.since(&mut first).len()), (150, 256));
     assert_eq!(board.since(&mut first), []);
     assert_eq!(board.since(&mut None), []);
-    let reading = ClockReadings { measured_hz: 0.0, deviation: 0.01, alarm: true };
+    let reading = ClockReadings { measured_hz: 0.0, deviation: 0.01, alarm: Some(true) };
     board.tell(watch.look(&[], Some(&reading)), watch.states());
     assert_eq!((board.since(&mut first).len(), board.all()[0].1), (1, true));
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lathe_core::analysis::alarms::{AlarmReadings, AlarmSettings};
-use lathe_core::analysis::clock::{ALARM, ClockReadings};
+use lathe_core::analysis::clock::ClockReadings;
 use lathe_core::analysis::polarity::OPPOSITE;
 use lathe_core::analysis::{Instrument, Running};
 use lathe_core::units::Layout;
@@ -20,9 +20,8 @@ use super::taps::OpenTap;
 const TAPS: [&str; 2] = ["in", "out"];
 /// Events that are kept for their readers.
 const KEPT: usize = 256;
-/// An alarm ends below its threshold by so much: of a correlation, and as a share of a clock's deviation.
+/// That of a correlation ends so much above its threshold.
 const LESS_OPPOSITE: f64 = 0.2;
-const LESS_DEVIATION: f64 = 0.8;
 
 /// What the machine's settings say of readings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -200,7 +199,7 @@ impl AlarmWatch {
             };
             self.follow(name, read, &mut told);
         }
-        let read = |_: &Alarm| clock.and_then(|r| beyond(r.deviation));
+        let read = |_: &Alarm| clock.and_then(|r| r.alarm);
         self.follow("", read, &mut told);
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
         told.into_iter().map(|(alarms, on, over)| self.event(alarms, on, over, clock, unix_ms)).collect()
@@ -292,10 +291,5 @@ fn add(told: &mut Vec<Told>, alarm: &Alarm, on: bool, over: bool) {
 /// `None` between the two thresholds.
 fn opposite(correlation: f64) -> Option<bool> {
     let (on, off) = (correlation <= OPPOSITE, correlation > OPPOSITE + LESS_OPPOSITE);
-    (on || off).then_some(on)
-}
-
-fn beyond(deviation: f64) -> Option<bool> {
-    let (on, off) = (deviation.abs() > ALARM, deviation.abs() < LESS_DEVIATION * ALARM);
     (on || off).then_some(on)
 }

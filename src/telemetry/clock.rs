@@ -3,7 +3,6 @@
 //! it says makes every frequency and every loudness wrong.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use lathe_core::analysis::clock::{ClockCheck, ClockReadings};
@@ -15,22 +14,23 @@ use crate::control::taps::Sound;
 pub(super) struct Clock {
     start: Option<Instant>,
     check: ClockCheck,
-    /// The engine, its rate and the glitches when it was looked at last.
-    of: (usize, u32, u64),
+    /// The engine, its rate, its period and the glitches when it was looked at last.
+    of: (usize, u32, usize, u64),
 }
 
 impl Clock {
     pub fn new() -> Self {
-        Clock { start: None, check: ClockCheck::new(1), of: (0, 0, 0) }
+        Clock { start: None, check: ClockCheck::new(1), of: (0, 0, 0, 0) }
     }
 
-    /// Takes a reading. A glitch has lost frames, and another engine counts its own: both begin anew.
-    pub fn look(&mut self, sound: Option<&Sound>, audio: &AudioState, now: Instant) {
-        let Some(sound) = sound.filter(|_| audio.audible && !audio.hung) else {
+    /// Takes a reading: the frames that an engine counted at this moment. A glitch has lost frames, and another engine
+    /// counts its own: both begin anew.
+    pub fn look(&mut self, counted: Option<(&Sound, u64)>, audio: &AudioState, now: Instant) {
+        let Some((sound, frames)) = counted.filter(|_| audio.audible && !audio.hung) else {
             self.check.gap();
             return;
         };
-        let of = (Arc::as_ptr(&sound.status).addr(), sound.spec.sample_rate, audio.xruns);
+        let of = (Arc::as_ptr(&sound.status).addr(), sound.spec.sample_rate, audio.period, audio.xruns);
         if of != self.of {
             if of.1 != self.of.1 {
                 self.check = ClockCheck::new(of.1);
@@ -40,7 +40,7 @@ impl Clock {
         }
         let start = *self.start.get_or_insert(now);
         let ns = now.saturating_duration_since(start).as_nanos() as u64;
-        self.check.push(sound.status.frame.load(Relaxed), ns);
+        self.check.push(frames, ns, audio.period);
     }
 
     pub fn reading(&self) -> Option<ClockReadings> {

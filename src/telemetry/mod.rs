@@ -58,7 +58,7 @@ pub use alarms::{Alarm, AlarmEvent, AlarmKind, Raise, Standards};
 pub use extras::{EXTRAS, Extra, ExtraReading};
 pub use feed::Feed;
 pub use frame::{Frame, Load};
-pub use views::{BUDGET_NS, Look, Sight, View, Watch};
+pub use views::{BUDGET_NS, Look, MEMORY, Sight, View, Watch};
 
 /// How often taps are read.
 const POLL: Duration = Duration::from_millis(5);
@@ -102,7 +102,17 @@ pub enum Refused {
          take fewer signals or smaller transforms, or end another stream"
     )]
     Budget { used: f64, needed: f64 },
+    #[error("a delay of {delay} frames is not allowed: 0 to {most} frames")]
+    Delay { delay: usize, most: usize },
+    #[error(
+        "the {:.0} MiB that comparisons of taps may keep do not hold this: {:.1} MiB are in use and it needs {:.1} MiB; \
+         take a shorter delay or a smaller transform, or end another stream",
+        MEMORY / MIB, used / MIB, needed / MIB
+    )]
+    Memory { used: f64, needed: f64 },
 }
+
+const MIB: f64 = 1_048_576.0;
 
 /// Between the thread and those who ask.
 pub(super) struct Shared {

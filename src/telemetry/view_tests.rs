@@ -210,3 +210,38 @@ fn wiring_names_the_inverted_channel_behind_the_racks_latency() {
     let (early, late): (Vec<_>, Vec<_>) = (seen(early), seen(last));
     assert_eq!((early, late), (vec![None, None], vec![Some((0, true)), Some((1, false))]));
 }
+
+#[test]
+fn comparisons_have_a_bounded_delay_and_a_bounded_memory() {
+    let rig = Rig::new();
+    let wiring = |delay| {
+        let view = View::Wiring(WiringSettings { channels: 2, delay });
+        rig.telemetry.watch(Watch { hz: 1.0, tap: "out".into(), reference: Some("in".into()), view })
+    };
+    let why = wiring(262_144).err().map(|e| e.to_string());
+    assert_eq!(why.as_deref(), Some("a delay of 262144 frames is not allowed: 0 to 48000 frames"));
+    let first = wiring(48_000).unwrap();
+    let transfer = |delay| {
+        let settings = TransferSettings {
+            shape: Shape::new(65_536),
+            delay,
+            ..TransferSettings::new(Source::Channel(0), Source::Channel(2))
+        };
+        let view = View::Transfer(settings);
+        rig.telemetry.watch(Watch { hz: 1.0, tap: "out".into(), reference: Some("in".into()), view })
+    };
+    let mut held = Vec::new();
+    let refused = loop {
+        match transfer(held.len()) {
+            Ok(feed) => held.push(feed),
+            Err(e) => break e,
+        }
+        assert!(held.len() < 64, "nothing is refused");
+    };
+    println!("after {} transfers: {refused}", held.len());
+    assert!(matches!(refused, Refused::Memory { .. }) && held.len() >= 16, "{refused}");
+    // What keeps nothing of the sort, and what is there already, is let in.
+    assert!(transfer(0).is_ok() && wiring(48_000).is_ok() && rig.telemetry.watch(lines("out", 1024)).is_ok());
+    drop((first, held));
+    assert!(wiring(100).is_ok());
+}

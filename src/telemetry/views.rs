@@ -13,7 +13,7 @@ use lathe_core::analysis::spectrum_settings::Refused;
 use lathe_core::analysis::stereo_field::{StereoField, StereoReadings, StereoSettings};
 use lathe_core::analysis::transfer::{TransferAnalyser, TransferReadings, TransferSettings};
 use lathe_core::analysis::wiring::{WiringMeter, WiringReadings, WiringSettings};
-use lathe_core::dsp::Frames;
+use lathe_core::dsp::{Frames, QUANTUM};
 
 /// An instrument with its settings. Equal ones on equal taps are shared.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,34 @@ pub struct Look {
 /// What all instruments together may cost, in nanoseconds for a frame at 48 kHz: a quarter of a core.
 pub const BUDGET_NS: f64 = 5_200.0;
 
+/// What all comparisons of taps together may keep, in bytes. Sixteen channels at 192 kHz keep about 150 MB.
+pub const MEMORY: f64 = 256.0 * 1024.0 * 1024.0;
+
 impl View {
+    /// Frames by which the reference is delayed, of a comparison.
+    pub fn delay(&self) -> Option<usize> {
+        match self {
+            View::Transfer(s) => Some(s.delay),
+            View::Wiring(s) => Some(s.delay),
+            _ => None,
+        }
+    }
+
+    /// About what a comparison keeps, in bytes: the reader chooses its delay, and every delay is another one. The
+    /// others are bounded by the analysis budget alone.
+    pub fn bytes(&self, rate: u32) -> f64 {
+        match self {
+            // The delay; rings, windows, transforms and averages of both.
+            View::Transfer(s) => 8.0 * s.delay as f64 + 128.0 * s.shape.size as f64,
+            // The delays, which grow by doubling, and the sums over ten seconds of quanta.
+            View::Wiring(s) => {
+                let (n, quanta) = (s.channels as f64, 10.0 * f64::from(rate) / QUANTUM as f64);
+                16.0 * n * s.delay as f64 + 16.0 * n * (n + 2.0) * quanta
+            }
+            _ => 0.0,
+        }
+    }
+
     /// About what it costs, in nanoseconds for a frame at 48 kHz, fitted to what each kind took in a release build on
     /// one core of a small server.
     pub fn cost_ns(&self) -> f64 {

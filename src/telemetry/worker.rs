@@ -71,7 +71,10 @@ impl Worker {
 
     /// Once every few milliseconds.
     pub fn poll(&mut self, now: Instant) {
+        // Beside `now`: what comes after takes its time.
+        let counted = self.sound.as_ref().map(|s| s.status.frame.load(Ordering::Relaxed));
         let audio = self.host.audio();
+        self.clock.look(self.sound.as_ref().zip(counted), &audio, now);
         self.taps.iter_mut().for_each(|t| t.pump(audio.audible, now, &mut self.views));
         self.follow_subscribers(now);
         self.follow_watchers(now);
@@ -80,7 +83,6 @@ impl Worker {
         self.open_taps(now);
         self.follow_views();
         self.send();
-        self.clock.look(self.sound.as_ref(), &audio, now);
         let told = self.alarms.look(&self.taps, self.clock.reading().as_ref());
         self.shared.board().tell(told, self.alarms.states());
         self.read_status(&audio, now);

@@ -235,7 +235,7 @@ fn over_osc(peer: &Peer, first: &str) {
     let error = peer.ask("/ledger/tracks", &[s("../ledger")]);
     assert!(error[0].address == "/error" && error[0].args[1] == s("value"), "{error:?}");
     let error = peer.ask("/ledger/albums", &[Arg::Int(0)]);
-    assert!(error[0].args[2] == s("0 is not allowed: of a list from 1 to 100"), "{error:?}");
+    assert!(error[0].args[2] == s("0 is not allowed: a list has 1 to 100 entries"), "{error:?}");
     let albums = peer.ask("/ledger/albums", &[]);
     assert_eq!(albums[0].args, [Arg::Int(2), Arg::Int(2)]);
     assert_eq!((told(&albums[1].args, "id"), told(&albums[1].args, "tracks")), (&s(first), &Arg::Int(2)));

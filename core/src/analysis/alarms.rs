@@ -4,9 +4,13 @@
 //! *Silent*: no sample of a channel was above the level for the time given. *Stuck*: a channel has repeated one
 //! value other than zero, bit for bit, for the time given, as a converter or a driver does that has died; it
 //! may lie above or below the level of silence. Times are rounded up to whole quanta. A gap is no sound: what
-//! ran before it starts again, and until a sample says otherwise it is not known that it is over.
+//! ran before it starts again, and until a sample says otherwise it is not known that it is over. Silence is over
+//! only with a sample [`HYSTERESIS_DB`] above the level, so that a floor at the level is no news every few seconds.
 
 use crate::dsp::{Frames, QUANTUM};
+
+/// Silence ends so far above its level.
+pub const HYSTERESIS_DB: f64 = 3.0;
 
 /// When to raise an alarm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +41,10 @@ struct Channel {
     silent: u64,
     stuck: u64,
     last: f64,
-    /// A sample above the level, and one that was another than the one before or zero, since the last gap.
+    /// There was a quantum since the last gap.
+    seen: bool,
+    /// A sample well above the level since it was silent, and one that was another than the one before or zero, both
+    /// since the last gap.
     sounded: bool,
     moved: bool,
 }
@@ -49,7 +56,8 @@ pub struct AlarmReadings {
     pub silent: bool,
     pub stuck_s: f64,
     pub stuck: bool,
-    /// Since the last gap it has sounded, and moved: what was before is over.
+    /// Since the last gap it has sounded, well above the level and after the last silence, and moved: what was
+    /// before is over.
     pub sounded: bool,
     pub moved: bool,
 }
@@ -71,6 +79,8 @@ pub struct Alarms {
     rate: f64,
     settings: AlarmSettings,
     level: f64,
+    /// Silence is over above this.
+    loud: f64,
     channels: Vec<Channel>,
 }
 
@@ -88,6 +98,7 @@ impl Alarms {
             rate: f64::from(rate.max(1)),
             settings,
             level: crate::dsp::math::db_to_gain(settings.silence_dbfs),
+            loud: crate::dsp::math::db_to_gain(settings.silence_dbfs + HYSTERESIS_DB),
             channels: vec![Channel::default(); channels],
         })
     }
@@ -106,7 +117,8 @@ impl Alarms {
         for (c, x) in self.channels.iter_mut().zip(audio) {
             let after = x.iter().rposition(|v| v.abs() > self.level).map(|n| QUANTUM - 1 - n);
             c.silent = after.map_or(c.silent + QUANTUM as u64, |n| n as u64);
-            c.sounded |= after.is_some();
+            c.sounded |= after.is_some() && x.iter().any(|v| v.abs() > self.loud);
+            c.sounded &= (c.silent as f64) < self.settings.silence_s * self.rate;
             let value = x[QUANTUM - 1];
             let changed = x.iter().rposition(|v| *v != value);
             c.stuck = match changed {
@@ -115,8 +127,8 @@ impl Alarms {
                 None if value == c.last => c.stuck + QUANTUM as u64,
                 None => QUANTUM as u64 - 1,
             };
-            c.moved |= value == 0.0 || changed.is_some();
-            c.last = value;
+            c.moved |= value == 0.0 || changed.is_some() || (c.seen && value != c.last);
+            (c.last, c.seen) = (value, true);
         }
     }
 
@@ -176,10 +188,36 @@ mod tests {
         assert_eq!((a.read(0).silence(), a.read(0).stuckness()), (None, None));
         a.process(&[at(0.5)]);
         assert_eq!((a.read(0).silence(), a.read(0).stuckness()), (Some(false), Some(false)));
+        // A square wave whose edges are those of the quanta moves as well.
+        a.gap();
+        a.process(&[[0.25; QUANTUM]]);
+        assert_eq!(a.read(0).stuckness(), None);
+        a.process(&[[-0.25; QUANTUM]]);
+        assert_eq!(a.read(0).stuckness(), Some(false));
         let bad = AlarmSettings { silence_s: 1e9, ..AlarmSettings::default() };
         assert_eq!(
             Alarms::new(48_000, 1, bad).err().map(|e| e.to_string()),
             Some("an alarm after 1000000000 s is outside 0.1 to 86400 s".into())
         );
+    }
+
+    /// A floor that passes the level every 12 s by 1 dB, then by 4 dB.
+    #[test]
+    fn a_floor_at_the_level_is_told_once() {
+        let mut a = Alarms::new(48_000, 1, AlarmSettings::default()).unwrap();
+        let (mut on, mut told) = (false, Vec::new());
+        for q in 0..750 * 120 {
+            let top = if q < 750 * 100 { -59.0 } else { -56.0 };
+            let level = if q % (750 * 12) == 0 { top } else { -61.0 };
+            a.process(&[at(crate::dsp::math::db_to_gain(level))]);
+            if let Some(now) = a.read(0).silence().filter(|now| *now != on) {
+                on = now;
+                told.push((q as f64 / 750.0, now));
+            }
+        }
+        println!("{told:?}");
+        let states: Vec<bool> = told.iter().map(|t| t.1).collect();
+        assert_eq!(states, [true, false, true], "{told:?}");
+        assert!((told[0].0 - 10.0).abs() < 0.01 && told[1].0 == 108.0, "{told:?}");
     }
 }

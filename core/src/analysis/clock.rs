@@ -3,13 +3,19 @@
 //!
 //! An interface slaved to another rate plays all the same, but every frequency and every window of a meter is
 //! wrong. Fed with pairs (frames, nanoseconds of the monotonic clock) as they come, it says how fast frames
-//! really pass over the last twenty seconds. A callback may come a period or two late, which over so long is
-//! 0.2 % at the worst; so 0.5 % is a fault and not jitter, and clocks that merely drift (0.01 %) pass.
+//! really pass over the last twenty seconds. Frames come by whole periods and callbacks may be late: a count is
+//! taken when it has just moved, and what a period and [`LATE`] make of the window is allowed for. What is 0.5 %
+//! beyond that, and stays so for [`LASTS_NS`], is a fault and not jitter; clocks that merely drift (0.01 %) pass.
 
 use std::collections::VecDeque;
 
-/// A deviation from here on is an alarm.
-pub const ALARM: f64 = 0.005;
+/// A deviation from here on, beyond what is uncertain of it, is an alarm, which ends below the second.
+const ALARM: f64 = 0.005;
+const OVER: f64 = 0.004;
+/// Seconds by which a callback or a poll may be late.
+const LATE: f64 = 0.02;
+/// An alarm begins and ends after it was so at every look for so long.
+const LASTS_NS: u64 = 1_000_000_000;
 const WINDOW_NS: u64 = 20_000_000_000;
 /// Nothing is said before.
 const LEAST_NS: u64 = 10_000_000_000;
@@ -23,25 +29,36 @@ pub struct ClockReadings {
     pub measured_hz: f64,
     /// Of the nominal rate; 0.001 is 1000 ppm too fast.
     pub deviation: f64,
-    pub alarm: bool,
+    /// It is an alarm, or is not; `None` while that is not settled.
+    pub alarm: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
 pub struct ClockCheck {
     rate: f64,
     pairs: VecDeque<(u64, u64)>,
+    /// The last count, and when it was first seen.
     newest: Option<(u64, u64)>,
+    /// What the looks say, and since when all of them do.
+    run: Option<(bool, u64)>,
+    alarm: Option<bool>,
 }
 
 impl ClockCheck {
     /// For a nominal rate in Hz.
     pub fn new(rate: u32) -> Self {
-        ClockCheck { rate: f64::from(rate.max(1)), pairs: VecDeque::with_capacity(64), newest: None }
+        ClockCheck {
+            rate: f64::from(rate.max(1)),
+            pairs: VecDeque::with_capacity(64),
+            newest: None,
+            run: None,
+            alarm: None,
+        }
     }
 
     pub fn reset(&mut self) {
         self.pairs.clear();
-        self.newest = None;
+        (self.newest, self.run, self.alarm) = (None, None, None);
     }
 
     /// Frames were lost, or the driver was another: what came before says nothing.
@@ -49,10 +66,19 @@ impl ClockCheck {
         self.reset();
     }
 
-    /// Frames since any beginning, and nanoseconds since any other. One that goes backwards is a new beginning.
-    pub fn push(&mut self, frames: u64, ns: u64) {
+    /// Frames since any beginning, by whole periods, and nanoseconds since any other. One that goes backwards is a
+    /// new beginning.
+    pub fn push(&mut self, frames: u64, ns: u64, period: usize) {
         if self.newest.is_some_and(|(f, n)| frames < f || ns < n) {
             self.reset();
+        }
+        // How old a count is that has not moved is not known.
+        let Some((before, _)) = self.newest else {
+            self.newest = Some((frames, ns));
+            return;
+        };
+        if frames == before {
+            return;
         }
         if self.pairs.back().is_none_or(|(_, last)| ns - last >= SPACING_NS) {
             self.pairs.push_back((frames, ns));
@@ -62,6 +88,22 @@ impl ClockCheck {
             self.pairs.pop_front();
         }
         self.newest = Some((frames, ns));
+        self.settle(ns, period);
+    }
+
+    fn settle(&mut self, ns: u64, period: usize) {
+        let (Some(r), Some((_, start))) = (self.read(), self.pairs.front()) else { return };
+        let uncertain = (period as f64 / self.rate + LATE) * 1e9 / (ns - start) as f64;
+        let beyond = r.deviation.abs() - uncertain;
+        if !(OVER..=ALARM).contains(&beyond) {
+            let on = beyond > ALARM;
+            let (_, since) = *self.run.insert(self.run.filter(|(so, _)| *so == on).unwrap_or((on, ns)));
+            if ns - since >= LASTS_NS {
+                self.alarm = Some(on);
+            }
+        } else {
+            self.run = None;
+        }
     }
 
     /// `None` for the first ten seconds.
@@ -73,7 +115,7 @@ impl ClockCheck {
         }
         let measured_hz = (frames - first) as f64 * 1e9 / (ns - start) as f64;
         let deviation = measured_hz / self.rate - 1.0;
-        Some(ClockReadings { measured_hz, deviation, alarm: deviation.abs() > ALARM })
+        Some(ClockReadings { measured_hz, deviation, alarm: self.alarm })
     }
 }
 
@@ -90,7 +132,7 @@ mod tests {
             let late = jitter_ms * 1e6 * (0.5 + 0.5 * noise.next());
             // One that is late may be as late as the next, but not later.
             before = before.max(5_000_000_000 + (frames as f64 * 1e9 / real + late) as u64);
-            c.push(frames, before);
+            c.push(frames, before, period as usize);
             frames += period;
         }
         c.read()
@@ -104,19 +146,55 @@ mod tests {
             (48_000, 44_100.0, true),
             (44_100, 48_000.0, true),
             (48_000, 47_952.0, false),
-            (48_000, 48_336.0, true),
-            (192_000, 190_400.0, true),
+            (48_000, 48_480.0, true),
+            (192_000, 189_600.0, true),
         ] {
             let r = run(nominal, real, 60.0, 1024, 40.0).unwrap();
             println!("{nominal} Hz at {real}: {:.1} Hz, {:+.3} %", r.measured_hz, 100.0 * r.deviation);
-            assert_eq!(r.alarm, alarm, "{r:?}");
+            assert_eq!(r.alarm, Some(alarm), "{r:?}");
             assert!((r.measured_hz / real - 1.0).abs() < 0.0022, "{r:?}");
         }
         assert_eq!(run(48_000, 44_100.0, 9.0, 64, 0.0), None);
         let mut c = ClockCheck::new(48_000);
-        (0..2400).for_each(|n| c.push(n * 480, n * 10_000_000));
+        (0..2400).for_each(|n| c.push(n * 480, n * 10_000_000, 480));
         assert!(c.read().is_some() && c.pairs.len() < 50, "{}", c.pairs.len());
-        c.push(5, 30_000_000_000);
+        c.push(5, 30_000_000_000, 480);
         assert_eq!(c.read(), None, "frames began anew");
+    }
+
+    /// Frames by whole periods, looked at every 5 ms and now and then 50 ms late, at the first rate and from a time in
+    /// seconds on at the second: when the alarm changed, and to what.
+    fn polled(nominal: u32, real: [f64; 2], then: f64, seconds: f64, period: u64) -> Vec<(f64, bool)> {
+        let (mut c, mut noise, mut told) = (ClockCheck::new(nominal), Noise(9), Vec::new());
+        let (mut now, mut on) = (0.0, false);
+        while now < seconds {
+            let late = if noise.next() > 0.98 { 0.05 } else { 0.0 };
+            // At the worst it is late between the clock and the count.
+            let at: f64 = now + late;
+            let frames = at.min(then) * real[0] + (at - then).max(0.0) * real[1];
+            c.push(frames as u64 / period * period, (now * 1e9) as u64, period as usize);
+            if let Some(so) = c.read().and_then(|r| r.alarm).filter(|so| *so != on) {
+                on = so;
+                told.push((now, so));
+            }
+            now += 0.005 + late;
+        }
+        told
+    }
+
+    #[test]
+    fn long_periods_and_late_looks_are_no_alarm() {
+        for nominal in [44_100, 48_000, 96_000] {
+            for period in [16, 1024, 8192] {
+                let told = polled(nominal, [f64::from(nominal); 2], 0.0, 600.0, period);
+                assert_eq!(told, [], "{nominal} Hz by {period}");
+            }
+        }
+        for period in [64, 8192] {
+            let told = polled(48_000, [44_100.0, 48_000.0], 60.0, 180.0, period);
+            println!("by {period}: {told:?}");
+            assert_eq!(told.iter().map(|t| t.1).collect::<Vec<_>>(), [true, false], "{told:?}");
+            assert!(told[0].0 < 20.0 && told[1].0 > 60.0 && told[1].0 < 90.0, "{told:?}");
+        }
     }
 }

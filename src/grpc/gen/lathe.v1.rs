@@ -2992,7 +2992,7 @@ pub mod watch_spectrum_request {
         /// How windows become one spectrum.
         #[prost(enumeration = "super::Averaging", tag = "4")]
         pub averaging: i32,
-        /// Frames by which the reference is delayed; not set is what the rack delays between the two taps.
+        /// Frames by which the reference is delayed, up to 1 s; not set is what the rack delays when this is asked for.
         #[prost(uint32, optional, tag = "5")]
         pub delay: ::core::option::Option<u32>,
         /// Bands an octave to sum over; 0 means 24.
@@ -3005,7 +3005,7 @@ pub mod watch_spectrum_request {
         /// The tap that it should be alike; empty means `in`.
         #[prost(string, tag = "1")]
         pub reference: ::prost::alloc::string::String,
-        /// Frames by which the reference is delayed, to 262144; not set is what the rack delays between the two taps.
+        /// Frames by which the reference is delayed, up to 1 s; not set is what the rack delays when this is asked for.
         #[prost(uint32, optional, tag = "2")]
         pub delay: ::core::option::Option<u32>,
     }

@@ -131,7 +131,7 @@ fn texts<const N: usize>(
 }
 
 fn most(args: &mut Args<'_>, expected: &str) -> Result<usize, Wrong> {
-    let most = within(args, &LISTED, "of a list")?;
+    let most = within(args, &LISTED, ["a list has", " entries"])?;
     args.none(expected)?;
     Ok(most.and_then(|n| n.try_into().ok()).unwrap_or(USUALLY_LISTED))
 }
@@ -195,8 +195,8 @@ fn subscribe(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
     const EXPECTED: &str = "expected [s subtree] [i hz] [i port], such as \"/meter/out\" 20";
     let subtree = args.text().map(Subtree::parse).transpose();
     let subtree = subtree.map_err(|e| (Code::Pattern, format!("not a subtree: {e}")))?;
-    let hz = within(&mut args, &RATES, "updates per second")?;
-    let port = if hz.is_some() { within(&mut args, &PORTS, "port")? } else { None };
+    let hz = within(&mut args, &RATES, ["updates per second from", ""])?;
+    let port = if hz.is_some() { within(&mut args, &PORTS, ["port from", ""])? } else { None };
     args.none(EXPECTED)?;
     let (hz, port) = (hz.and_then(|n| n.try_into().ok()), port.and_then(|n| n.try_into().ok()));
     Ok(OscRequest::Subscribe { subtree, hz, port })
@@ -205,12 +205,12 @@ fn subscribe(mut args: Args<'_>) -> Result<OscRequest, Wrong> {
 fn within(
     args: &mut Args<'_>,
     range: &std::ops::RangeInclusive<i64>,
-    what: &str,
+    [what, unit]: [&str; 2],
 ) -> Result<Option<i64>, Wrong> {
     match args.whole() {
         Some(n) if !range.contains(&n) => {
             let (low, high) = (range.start(), range.end());
-            Err((Code::Value, format!("{n} is not allowed: {what} from {low} to {high}")))
+            Err((Code::Value, format!("{n} is not allowed: {what} {low} to {high}{unit}")))
         }
         n => Ok(n),
     }
