@@ -87,13 +87,11 @@ impl Errands {
         if question && all >= MAX_QUESTIONS {
             return Err(format!("{all} requests wait for the disk already"));
         }
-        match self.out.as_ref().map(|out| out.try_send(errand)) {
-            Some(Ok(())) => {
-                self.waiting.push(from);
-                Ok(())
-            }
-            _ => Err(format!("{all} requests wait for the disk already")),
+        if !self.out.as_ref().is_some_and(|out| out.try_send(errand).is_ok()) {
+            return Err(format!("{all} requests wait for the disk already"));
         }
+        self.waiting.push(from);
+        Ok(())
     }
 
     /// True while something that this source asked for is not done.
