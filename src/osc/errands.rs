@@ -87,7 +87,7 @@ impl Errands {
         if question && all >= MAX_QUESTIONS {
             return Err(format!("{all} requests wait for the disk already"));
         }
-        if !self.out.as_ref().is_some_and(|out| out.try_send(errand).is_ok()) {
+        if self.out.as_ref().is_none_or(|out| out.try_send(errand).is_err()) {
             return Err(format!("{all} requests wait for the disk already"));
         }
         self.waiting.push(from);
