@@ -420,7 +420,7 @@ fn tablets_start_stop_and_list_prints_and_are_told_of_all() {
         ("/print/start", vec![Arg::Int(7)], "arguments", "a button's 1"),
         ("/print/stop", vec![], "value", "none runs"),
         ("/print/status", vec![text("b")], "value", "no print \"b\""),
-        ("/print/list", vec![Arg::Int(101)], "value", "from 1 to 100"),
+        ("/print/list", vec![Arg::Int(101)], "value", "has 1 to 100 entries"),
         ("/print/lst", vec![], "address", "did you mean"),
     ] {
         peer.send(address, &args);
