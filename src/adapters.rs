@@ -2,6 +2,7 @@
 //! Readings, snapshots, the ledger, the prints and the alarms as the OSC server wants to see them.
 
 mod alarms;
+mod args;
 mod ledger;
 mod prints;
 

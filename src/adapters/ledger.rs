@@ -3,7 +3,7 @@
 
 use lathe_core::analysis::Figures;
 
-use super::SILENCE;
+use super::args::{count, level, text};
 use crate::ledger::{Ledger, LedgerError, Shown};
 use crate::osc::request::Code;
 use crate::osc::{Arg, ports};
@@ -11,19 +11,6 @@ use crate::store::{AlbumSummary, Track, TrackState};
 
 /// The session's ledger.
 pub struct OscLedger(pub Ledger);
-
-fn text(s: &str) -> Arg {
-    Arg::Str(s.to_string())
-}
-
-fn count(n: u64) -> Arg {
-    Arg::Int(n.min(i32::MAX as u64) as i32)
-}
-
-/// Levels that are not known and silence are −200.
-fn level(v: Option<f64>) -> Arg {
-    Arg::Float(v.filter(|v| *v > SILENCE).unwrap_or(SILENCE) as f32)
-}
 
 fn refused(e: &LedgerError) -> ports::Refusal {
     let code = match e {

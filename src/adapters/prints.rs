@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The prints as the OSC server wants to see them.
 
-use super::SILENCE;
+use super::args::{count, level, text};
 use crate::files::{BitDepth, Container};
 use crate::osc::request::Code;
 use crate::osc::{Arg, ports};
@@ -11,19 +11,6 @@ use crate::print::{PrintError, Prints, Want};
 
 /// The prints of a daemon.
 pub struct OscPrints(pub Prints);
-
-fn text(s: &str) -> Arg {
-    Arg::Str(s.to_string())
-}
-
-fn count(n: u64) -> Arg {
-    Arg::Int(n.min(i32::MAX as u64) as i32)
-}
-
-/// Levels that are not known and silence are −200.
-fn level(v: Option<f64>) -> Arg {
-    Arg::Float(v.filter(|v| *v > SILENCE).unwrap_or(SILENCE) as f32)
-}
 
 fn refused(e: &PrintError) -> ports::Refusal {
     let code = match e {
