@@ -47,15 +47,7 @@ impl Lookout {
         }
         let (to, news) = sync_channel(MAX_NEWS);
         let wanted = Arc::new(AtomicBool::new(false));
-        let mut watch = Watch {
-            ports: ports.clone(),
-            looking: false,
-            told: BTreeMap::new(),
-            ledger_at: None,
-            moving: Vec::new(),
-            ended: VecDeque::new(),
-            to,
-        };
+        let mut watch = Watch::new(ports.clone(), to);
         let still = Arc::downgrade(&wanted);
         std::thread::Builder::new().name("osc-lookout".into()).spawn(move || {
             while let Some(wanted) = still.upgrade() {
@@ -98,6 +90,18 @@ struct Watch {
 }
 
 impl Watch {
+    fn new(ports: Ports, to: SyncSender<News>) -> Watch {
+        Watch {
+            ports,
+            looking: false,
+            told: BTreeMap::new(),
+            ledger_at: None,
+            moving: Vec::new(),
+            ended: VecDeque::new(),
+            to,
+        }
+    }
+
     fn look(&mut self, now: Instant) {
         let first = !std::mem::replace(&mut self.looking, true);
         let due = self.ledger_at.is_none_or(|at| now.saturating_duration_since(at) >= LOOK_AT_LEDGER);
@@ -256,15 +260,7 @@ mod tests {
         let prints = Arc::new(Fake::default());
         let (to, news) = sync_channel(MAX_NEWS);
         let ports = Ports { prints: Some(prints.clone()), ..Ports::default() };
-        let mut watch = Watch {
-            ports,
-            looking: false,
-            told: BTreeMap::new(),
-            ledger_at: None,
-            moving: Vec::new(),
-            ended: VecDeque::new(),
-            to,
-        };
+        let mut watch = Watch::new(ports, to);
         let start = Instant::now();
         let mut look = |ms: u64| {
             watch.look(start + Duration::from_millis(ms));

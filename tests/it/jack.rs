@@ -487,7 +487,7 @@ fn empty_client() {
 
 /// Not run by itself: how much of the daemon's growth over kills is libjack's own.
 #[test]
-#[ignore = "a comparison for people"]
+#[ignore = "a comparison for people: tests/soak jack-growth"]
 fn growth_of_an_empty_client() {
     let mut server = Jackd::start(48_000, 128);
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())

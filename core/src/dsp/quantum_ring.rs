@@ -29,7 +29,6 @@ impl<T: Copy> QuantumRing<T> {
 impl<T: Copy> Clone for QuantumRing<T> {
     fn clone(&self) -> Self {
         let mut ring = QuantumRing::new((self.rows - 1) * QUANTUM, self.rest[0]);
-        ring.rest = self.rest;
         ring.copy(self);
         ring
     }

@@ -8,16 +8,13 @@
 //!
 //! | detail | taps of the first filter | flat within | to this share of the rate |
 //! |---|---|---|---|
-//! | meter | 96 (Kaiser window) | 0.002 dB | 0.477 |
-//! | normal | 160 | 0.003 dB | 0.487 |
+//! | normal | 158 | 0.003 dB | 0.487 |
 //! | high | 184 | 0.002 dB | 0.4885 |
 //!
 //! All loops run along the frames in one fixed order, so every register width gives the same bits.
 
-use std::f64::consts::PI;
 use std::sync::OnceLock;
 
-use super::math::bessel_i0;
 use super::remez::half_band;
 use super::wide::{Kernel, Width};
 use super::{Frames, QUANTUM};
@@ -32,9 +29,6 @@ const THIRD_RIPPLE: f64 = 1e-4;
 const REACH: usize = 3;
 /// Most pairs of the long filter.
 const MOST_PAIRS: usize = 96;
-/// The long filter of meters: 72 dB up to 0.477 of the rate.
-const METER_PAIRS: usize = 48;
-const METER_BETA: f64 = 7.0;
 /// Frames computed in one register.
 const ROW: usize = 16;
 /// Input remembered before the newest quantum, and room behind it for the zeros of the long filter.
@@ -49,8 +43,6 @@ type Points = [f32; BEFORE + QUANTUM];
 /// How closely peaks are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// So that a peak is read in the quantum of its sample or the next.
-    Meter,
     Normal,
     High,
 }
@@ -74,11 +66,7 @@ pub struct TruePeakFilters {
 
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 impl TruePeakFilters {
-    pub fn new(sample_rate: f64) -> Self {
-        Self::with_detail(sample_rate, Detail::Meter)
-    }
-
-    pub fn with_detail(sample_rate: f64, detail: Detail) -> Self {
+    pub fn new(sample_rate: f64, detail: Detail) -> Self {
         let factor = match sample_rate {
             r if r < 50e3 => 8,
             r if r < 100e3 => 4,
@@ -108,27 +96,15 @@ impl TruePeakFilters {
 /// Pairs of the long filter, the outer first; twice their sum is 1. Each is designed once in a process.
 #[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
 fn long(detail: Detail) -> Vec<f32> {
-    static DESIGNS: [OnceLock<Vec<f32>>; 3] = [const { OnceLock::new() }; 3];
+    static DESIGNS: [OnceLock<Vec<f32>>; 2] = [const { OnceLock::new() }; 2];
     let design = || {
         let (pass, ripple) = match detail {
-            Detail::Meter => return kaiser_half_band(METER_PAIRS),
             Detail::Normal => (0.4874, 3e-4),
             Detail::High => (0.4885, 2e-4),
         };
         half_band(0.5 * pass, ripple).iter().map(|g| *g as f32).collect()
     };
     DESIGNS[detail as usize].get_or_init(design).clone()
-}
-
-/// Pairs of a windowed half-band filter.
-#[allow(clippy::disallowed_methods, reason = "control side: built before it runs")]
-fn kaiser_half_band(pairs: usize) -> Vec<f32> {
-    let tap = |k: usize| {
-        let (t, u) = (k as f64 + 0.5, (k as f64 + 0.5) / pairs as f64);
-        libm::sin(PI * t) / (PI * t) * bessel_i0(METER_BETA * (1.0 - u * u).max(0.0).sqrt())
-    };
-    let sum: f64 = 2.0 * (0..pairs).map(tap).sum::<f64>();
-    (0..pairs).rev().map(|k| (tap(k) / sum) as f32).collect()
 }
 
 /// Pairs of an equiripple half-band filter, the inner first.
@@ -179,12 +155,11 @@ impl Kernel for Take<'_> {
         for (x, v) in t.x[PAST..].iter_mut().zip(input) {
             *x = *v as f32;
         }
-        debug_assert!([3, 5, 6].contains(&(f.long.len() / ROW)), "a length nobody sums");
+        debug_assert!([5, 6].contains(&(f.long.len() / ROW)), "a length nobody sums");
         let from = PAST + 1 - f.pairs - f.long.len();
         if let Some(odd) = newest(&mut t.odd) {
             let again = f.rows_again;
             match f.long.len() / ROW {
-                3 => midpoints::<3, 6, 48, 160>(row(&t.x, from), row(&f.long, 0), again, odd),
                 5 => midpoints::<5, 8, 80, 224>(row(&t.x, from), row(&f.long, 0), again, odd),
                 _ => midpoints::<6, 9, 96, 256>(row(&t.x, from), row(&f.long, 0), again, odd),
             }
@@ -464,6 +439,7 @@ impl Top {
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests")]
 mod tests {
     use super::*;
+    use std::f64::consts::PI;
 
     #[test]
     fn steady_sines_read_their_amplitude() {
@@ -476,7 +452,7 @@ mod tests {
             (192_000.0, 0.1175, 0.01),
             (192_000.0, 0.25, 0.1),
         ] {
-            let f = TruePeakFilters::new(rate);
+            let f = TruePeakFilters::new(rate, Detail::Normal);
             let mut worst = 0.0f64;
             for k in 1..=47 {
                 let freq = most * f64::from(k) / 47.0;
@@ -503,9 +479,9 @@ mod tests {
     #[test]
     fn wider_registers_change_no_bit() {
         for (rate, detail) in
-            [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Meter)]
+            [(44_100.0, Detail::Normal), (96_000.0, Detail::High), (192_000.0, Detail::Normal)]
         {
-            let mut f = TruePeakFilters::with_detail(rate, detail);
+            let mut f = TruePeakFilters::new(rate, detail);
             let mut all: Vec<Vec<f64>> = Vec::new();
             for width in Width::all() {
                 f.width = width;
@@ -526,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_peak_constrains_both_neighbours_and_nothing_else() {
-        let f = TruePeakFilters::new(48_000.0);
+        let f = TruePeakFilters::new(48_000.0, Detail::Normal);
         let (mut d, mut p) = (TruePeak::default(), [0.0; QUANTUM]);
         let mut x = [[0.0; QUANTUM]; 3];
         x[0][10] = 1.0;

@@ -171,9 +171,9 @@ fn a_storm_of_interruptions_ends() {
     assert!(matches!(store.store(numbered("a", 1)), Err(StoreError::Io { .. })));
 }
 
-/// On a real file system without space: `LATHE_SMALL_DIR` names a directory with 64 kB or so.
+/// On a real file system without space: `LATHE_SMALL_DIR` names a directory with 128 kB or so.
 #[test]
-#[ignore = "needs a small file system"]
+#[ignore = "needs a small file system: tests/soak full-disk makes one"]
 fn a_full_disk() {
     let Some(dir) = std::env::var_os("LATHE_SMALL_DIR") else { return };
     let state_dir = StateDir::open(Some(Path::new(&dir))).expect("opens");

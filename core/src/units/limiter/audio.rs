@@ -124,7 +124,7 @@ impl LimiterUnit {
         let (detail, factor) = detail(values);
         let lookahead = lookahead(values, rate);
         let longest = lookahead + (LONGEST_HOLD * rate) as usize + 1;
-        let filters = TruePeakFilters::with_detail(rate, detail);
+        let filters = TruePeakFilters::new(rate, detail);
         let to_detector = filters.delay();
         let over = db_to_gain(values.get(P::Gain)) / ceiling(values.get(P::Ceiling));
         let share = 1.0 - 1.0 / db_to_gain(values.get(P::ClipDepth));
